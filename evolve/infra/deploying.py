@@ -28,7 +28,9 @@ _DIGEST: Final = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 _FILE_OF_VARIABLES: Final = re.compile(r"(-e|--extra-vars=)?@")
 _LOOKS_ONLY: Final = frozenset({"--syntax-check", "--list-hosts", "--list-tasks", "--list-tags"})
 """Options of ansible-playbook with which no host is asked."""
-_CHANGES_NOTHING: Final = _LOOKS_ONLY | {"--check", "-C"}
+_CHANGES_NOTHING: Final = _LOOKS_ONLY | {"--check"}
+_CHECK: Final = re.compile(r"-[vbkKDJ]*C")
+"""`-C` of ansible-playbook, also after other letters that take no value: `-vC`."""
 _NO_DIGEST: Final = f"sha256:{'0' * 64}"
 """In place of the digest that only a push would give."""
 
@@ -117,17 +119,23 @@ def deploy(options: argparse.Namespace, further: Sequence[str]) -> None:
         hint = "copy inventory/hosts.yaml, put your hosts there, and pass -i FILE"
         raise InputError(Problem("no inventory given", None, hint))
     inventory = read_inventory(options.inventory, _vault_words(options))
-    is_real = _LOOKS_ONLY.isdisjoint(further)
+    is_real = not _has_option(further, _LOOKS_ONLY)
     problems = [*_problems_of(inventory, further), *(_example_hosts(inventory) if is_real else ())]
     if not options.run_local and not options.registry:
         problems += _missing_images(inventory, further)
     if problems:
         raise InputError(problems)
-    changes = _CHANGES_NOTHING.isdisjoint(further)
+    changes = not (_has_option(further, _CHANGES_NOTHING) or any(map(_CHECK.match, further)))
     variables = _variables(options, changes=changes)
     _play(options.inventory, variables, [*_vault_words(options), *further])
     if changes:
         _say_what_to_keep(inventory, variables, further)
+
+
+def _has_option(words: Sequence[str], options: frozenset[str]) -> bool:
+    """Return whether one of the options is there, also shortened, as Ansible takes it: `--chec`."""
+    long = [word for word in words if word.startswith("--") and len(word) > len("--")]
+    return any(option.startswith(word) for word in long for option in options)
 
 
 def read_inventory(files: Sequence[str], vault: Sequence[str] = ()) -> Inventory:

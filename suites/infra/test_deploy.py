@@ -103,12 +103,23 @@ def test_what_it_plays_is_the_playbook_from_wherever_it_was_called(
     assert f"== {given}" in err
 
 
-def test_a_check_with_a_registry_builds_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    words = ["-i", inventory(tmp_path), "--registry", "registry.test:5000", "--syntax-check"]
+@pytest.mark.parametrize("check", ["--check", "-C", "-vCD", "-DC", "--chec", "--syntax-check", "--list-ho"])
+def test_a_check_with_a_registry_builds_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, check: str
+) -> None:
+    played: list[dict[str, str]] = []
+    monkeypatch.setattr(deploying, "_play", lambda _files, variables, _further: played.append(variables))
+    words = ["-i", inventory(tmp_path), "--registry", "registry.test:5000", check]
     assert main(words) == 0
+    assert played[0]["moe_gateway_image"] == f"registry.test:5000/anneal-gateway@sha256:{'0' * 64}"
     err = capfd.readouterr().err
     assert "nothing is built or pushed; a deployment would push anneal-gateway and" in err
-    assert f"moe_gateway_image: registry.test:5000/anneal-gateway@sha256:{'0' * 64}" in err
+
+
+@pytest.mark.parametrize("words", [["--ask-become-pass"], ["-e", "C=1"], ["-eC=1"], ["--limit", "C"], ["-i", "C"]])
+def test_other_options_are_no_check(words: list[str]) -> None:
+    assert not deploying._has_option(words, deploying._CHANGES_NOTHING)
+    assert not any(map(deploying._CHECK.match, words))
 
 
 @pytest.mark.parametrize(
