@@ -46,7 +46,7 @@ _RULES: Final[tuple[CuedRule, ...]] = (
     ),
     rule(rf"(?i)(?<![^\W\d_])(?:shares?|sharing|shared)[ \t]+(?:the same one:?[ \t]+)?{_VALUE}{_THEN}", lines=0),
     rule(
-        rf"(?i)(?<![^\W\d_])(?:it|hotspot|wi-?fi|wlan|lock|phone|app|server|site|archive|box|console|switch|panel|keypad|device|bmc|router|portal|login|prompt|form|page|kiosk)[ \t]+(?:still |now |only )?(?:accepts?|takes?|wants|likes)[ \t]+{_VALUE}(?=[\"'`»”*]{{0,2}}[,;.!]?(?:[ \t]|\Z|\n))",
+        rf"(?i)(?<![^\W\d_])(?:it|hotspot|wi-?fi|wlan|lock|phone|app|server|site|archive|box|console|switch|panel|keypad|device|bmc|router|portal|login|prompt|form|page|kiosk)[ \t]+(?:still |now |only )?(?:accepts?|takes?|wants|likes)[ \t]+{_VALUE}{_THEN}",
         lines=0,
     ),
     rule(
