@@ -349,7 +349,7 @@ class Evolution:
         budget = self._rollouts.budget
         rates = budget.rates
         allowance = min(self._rollouts.most(child.genome, self._race, rates), budget.left - promised)
-        screen = screen_tasks(parent, self._race, self._chance)
+        screen = [] if child.operator == BY_HAND else screen_tasks(parent, self._race, self._chance)
         below = self._answering.tokens(parent, parent).candidate if self._aims_cheaper else None
         leader = best_of(self._state.population)
         return Trial(child, parent, leader, screen, self._race, allowance, rates, below)
@@ -357,10 +357,10 @@ class Evolution:
     def _take(self, trial: Trial) -> Iterator[EvolutionEvent]:
         """Follow one child from its answers to its place in the population."""
         child, parent, screened = trial.child, trial.parent, trial.decision
-        assert screened is not None
         self._is_spent = self._is_spent or not trial.answers
         yield from self._answering.counted(child, trial.answers[: trial.screened])
-        yield CandidateScreened(child.id, screened.kept, screened.reason)
+        if screened is not None:
+            yield CandidateScreened(child.id, screened.kept, screened.reason)
         yield from self._answering.counted(child, trial.answers[trial.screened :])
         gain = child.mean() - parent.mean(child.scores)
         self._proposing.learn(child, self._worth(child, parent, gain))

@@ -1,5 +1,7 @@
 """The trial of one child: a screen, then a race in growing blocks. Several children are tried at once.
 
+A child that a person wrote has no screen: there are few of them, and six cases would drop a good one by chance.
+
 What a trial asks and decides depends on the child's own answers and on what was known when it was proposed, never on
 its neighbours. So trials may run in any order and at once; the loop takes their results in the order of proposal.
 """
@@ -25,7 +27,7 @@ class Trial:
         child: its scores are filled in while it runs; nobody else reads them before the trial is over.
         parent: where it came from.
         leader: the best candidate when it was proposed.
-        screen: cases that the parent has answered.
+        screen: cases that the parent has answered; none for a child that goes straight into the race.
         race: all cases of the race.
         allowance: what it may use at most, in the unit of the budget.
         rates: what an answer uses at most, by what was known when it was proposed.
@@ -44,21 +46,25 @@ class Trial:
     screened: int = 0
     """How many of the answers are the screen's."""
     decision: RaceDecision | None = None
-    """Of the screen."""
+    """Of the screen; without one None, unless nothing could be asked."""
     last: RaceDecision | None = None
-    """Of the race; None for a child that was screened out."""
+    """Of the race; None for a child that did not enter it."""
 
     async def run(self, rollouts: Rollouts) -> None:
         """Ask and decide, until the child is dropped or the race is over."""
-        await self._ask(rollouts, self.screen)
-        self.screened = len(self.answers)
-        done = [task for task in self.screen if task.id in self.child.scores]
-        self.decision = self._screen_decision(done)
-        if not self.decision.kept:
-            return
+        if self.screen:
+            await self._ask(rollouts, self.screen)
+            self.screened = len(self.answers)
+            done = [task for task in self.screen if task.id in self.child.scores]
+            self.decision = self._screen_decision(done)
+            if not self.decision.kept:
+                return
         for size in blocks(len(self.race)):
             block = self.race[:size]
             await self._ask(rollouts, block)
+            if not self.answers:
+                self.decision = RaceDecision(False, "what is left of the budget pays for none of its answers")
+                return
             self.last = self._race_decision()
             if not self.last.kept or any(task.id not in self.child.scores for task in block):
                 break

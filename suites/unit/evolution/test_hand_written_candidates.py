@@ -22,6 +22,7 @@ from evolve.core.search.genome import Genome, genome_of
 from evolve.core.search.hand_written import HandWritten
 from evolve.core.search.operators import Operator, Proposal
 from evolve.core.search.operators._registry import Situation
+from evolve.core.search.race import BLOCKS
 from evolve.report.evolution.words import lineage
 from fixtures.engine_runs import SMALL_WORLD, EngineRun, account_of
 from fixtures.memory_ledger import MemoryLedger
@@ -43,12 +44,11 @@ def of_kind(events: list[EvolutionEvent], kind: type) -> list[Any]:
     return [event for event in events if isinstance(event, kind)]
 
 
-def test_a_good_one_is_screened_raced_compared_on_val_and_meets_the_gate():
+def test_a_good_one_is_raced_compared_on_val_and_meets_the_gate():
     events = run_with(GOOD).events()
     (proposed,) = [e.candidate for e in of_kind(events, CandidateProposed) if e.candidate.id != "vote"]
     assert (proposed.operator, proposed.note, proposed.parents) == (BY_HAND, "written by hand: GOOD.md", ())
-    (screened,) = of_kind(events, CandidateScreened)
-    assert screened.kept
+    assert not of_kind(events, CandidateScreened), "six cases would drop a good one by chance"
     splits = {e.split for e in of_kind(events, CandidateScored) if e.candidate == proposed.id}
     assert splits == {"train", "val", "gate"}
     (decided,) = of_kind(events, GateDecided)
@@ -59,6 +59,20 @@ def test_a_good_one_is_screened_raced_compared_on_val_and_meets_the_gate():
         for name in (proposed.id, started.incumbent.id)
     }
     assert len(set(map(frozenset, pairs.values()))) == 1, "both answer the same cases"
+
+
+def test_one_that_fixes_nothing_is_measured_on_at_least_the_first_block():
+    events = run_with(USELESS).events()
+    scored = [e for e in of_kind(events, CandidateScored) if e.candidate == USELESS.genome.id and e.split == "train"]
+    assert [e.cases >= BLOCKS[0] for e in scored] == [True]
+
+
+def test_one_that_nothing_is_left_for_is_said_to_be_unmeasured():
+    events = run_with(*(replace(USELESS, genome=replace(PLAIN, rules=(f"Rule {n}.",))) for n in range(40))).events()
+    screened = of_kind(events, CandidateScreened)
+    assert not any(e.kept for e in screened)
+    assert {e.reason for e in screened} <= {"what is left of the budget pays for none of its answers"}
+    assert len(of_kind(events, CandidateProposed)) > 2
 
 
 def test_a_useless_one_never_reaches_the_gate():
