@@ -18,11 +18,13 @@ _LOGIN: Final = rule(
 _END: Final = re.compile(r"(?P<rest>[^\n]{0,80}?)[ \t]*(?P<sign>[?？:：؟]|(?<=[?？:：])\s*[*_]{1,2})?[ \t\"')\]*]*\Z")
 """The rest of a line that asks."""
 _SPEAKER: Final = re.compile(
-    r"[ \t]*(?:\[[^\]\n]{0,24}\][ \t]*)?(?:\d{1,2}:\d\d(?::\d\d)?[ \t]+)?(?:(?:<[@+%]?[\w. -]{1,24}>|[@]?[\w.-]{1,16}[:>]|[>$#*•–-]{1,3}|[QqAaRrFf][:.)])[ \t]+){0,2}(?:(?:sure|yes|yeah|ok|it['’]?s|that['’]?s|its|i think|should be|try|ja|oui|sí|si|да)[,:!]?[ \t]+){0,3}"
+    r"[ \t]*(?:\[[^\]\n]{0,24}\][ \t]*)?(?:\d{1,2}:\d\d(?::\d\d)?[ \t]+)?(?:(?:<[@+%]?[\w. -]{1,24}>|[@]?[\w.-]{1,16}[:>]|[>$#*•–-]{1,3}|[QqAaRrFf][:.)])[ \t]+){0,2}(?:(?:sure|yes|yeah|ok|it['’]?s|that['’]?s|its|i think|should be|try|ja|oui|sí|si|да)[,:!]?[ \t]+){0,3}(?:\w{1,12}：[ \t]*)?"
 )
 _PAIR: Final = re.compile(
     r"(?P<account>[\w.@\\-]{1,60})[ \t]*(?:[/|:,;]|[ \t]-[ \t]|[ \t]{1,8})[ \t]*(?P<value>\S(?:[^\n]{0,60}\S)?)"
 )
+_CLAUSE: Final = re.compile(r"[，。；！？]")
+"""Ends a clause where words are not divided by blanks."""
 _NO: Final = re.compile(r"(?i)(?:no|nope|nein|non|нет|não|nee|nej)[,.][ \t]")
 """The start of an answer to `do I need a password?`."""
 _MOST_WORDS: Final = 6
@@ -84,7 +86,7 @@ def _alone(text: str, start: int, end: int) -> Iterator[SecretSpan]:
 def _answer(text: str, start: int, end: int, asked: str) -> Iterator[SecretSpan]:
     prefix = _SPEAKER.match(text, start, end)
     at = prefix.end() if prefix else start
-    value = text[at:end].rstrip(" \t\r.,;!\"'`*)")
+    value = _CLAUSE.split(text[at:end], maxsplit=1)[0].rstrip(" \t\r.,;!\"'`*)")
     bare = value.lstrip("\"'`*_(«“")
     at, value = at + len(value) - len(bare), bare
     is_login = re.search(r"(?i)log ?in|cred|zugang|identifiant|credenci|credenzi", asked) is not None

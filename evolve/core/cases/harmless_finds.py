@@ -8,7 +8,7 @@ from typing import Final
 
 from evolve.core.cases.claim_words import has_password_word
 from evolve.core.cases.claimed_values import find_statements
-from evolve.core.cases.harmless_ids import is_fingerprint, is_public_key
+from evolve.core.cases.harmless_ids import is_fingerprint, is_image_digest, is_public_key
 from evolve.core.cases.said_of_secrets import is_message
 from evolve.core.cases.secret_shapes import SecretSpan
 
@@ -47,7 +47,9 @@ def without_harmless(text: str, spans: Iterable[SecretSpan]) -> list[SecretSpan]
 
 def _is_harmless(text: str, span: SecretSpan) -> bool:
     word = text[span.start : span.end]
-    if is_public_key(text, span.start) or is_fingerprint(text, span) or _NO_VALUE.fullmatch(word):
+    if is_public_key(text, span.start) or is_fingerprint(text, span) or is_image_digest(text, span):
+        return True
+    if _NO_VALUE.fullmatch(word):
         return True
     if _is_test(text, span.start) or _is_code(text, span):
         return True

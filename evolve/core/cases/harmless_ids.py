@@ -1,4 +1,5 @@
 """Decides which random-looking words are ids of a known shape, which readers of a case need."""
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from typing import Final
@@ -20,6 +21,12 @@ _TRACE: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}|\d{2}-[0-9a-f]{32}-[0-9a-f]{
 _PUBLIC_KEY: Final = re.compile(r"(?i)public[ _-]?key[\"']?(?:[ \t]+is)?[ \t]*[:=]?[ \t]*[\"']?\Z")
 _WORD: Final = re.compile(r"[\w.+-]*\Z"), re.compile(r"[\w.+-]*")
 _FINGERPRINT: Final = re.compile(r"(?<!\w)(?:SHA256:[\w+/]{43}=?(?![\w+/])|MD5:[0-9a-f]{2}(?::[0-9a-f]{2}){15})")
+_IMAGE_DIGEST: Final = re.compile(r"[\w./-]@sha256:[0-9a-f]{64}(?![0-9a-f])")
+_OBJECT: Final = re.compile(
+    r"(?:call|chatcmpl|cmpl|toolu|msg|req|resp|run|asst|thread|step|batch|file|ftjob|evt|cus|ch|sub|prod|price|txn|acct|org|usr|dpl|prj|build|job)"
+    r"[_-][A-Za-z0-9]{14,40}"
+)
+"""Ids of objects as APIs of models, payments and deployments give them."""
 _FAR: Final = 80
 
 
@@ -29,7 +36,7 @@ def is_harmless_id(text: str, span: SecretSpan) -> bool:
     A secret may have the same shape; it is found by its name or by the text around it.
     """
     word = text[span.start : span.end].lstrip("/")
-    if _UUID.fullmatch(word) or _TRACE.fullmatch(word):
+    if _UUID.fullmatch(word) or _TRACE.fullmatch(word) or _OBJECT.fullmatch(word):
         return True
     if _HEX.fullmatch(word) and (len(word) in _HEX_DIGITS or "0x" in word):
         return True
@@ -54,4 +61,10 @@ def _is_name_or_version(before: str, word: str, after: str) -> bool:
 def is_fingerprint(text: str, span: SecretSpan) -> bool:
     """Return whether a place is inside the fingerprint of an SSH key, which is public."""
     found = _FINGERPRINT.finditer(text, max(0, span.start - _FAR), span.end + _FAR)
+    return any(one.start() <= span.start and span.end <= one.end() for one in found)
+
+
+def is_image_digest(text: str, span: SecretSpan) -> bool:
+    """Return whether a place is inside the digest of an image: `registry/name@sha256:...`."""
+    found = _IMAGE_DIGEST.finditer(text, max(0, span.start - _FAR), span.end + _FAR)
     return any(one.start() <= span.start and span.end <= one.end() for one in found)

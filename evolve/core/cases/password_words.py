@@ -95,6 +95,8 @@ def _looks(text: str) -> Iterator[SecretSpan]:
     line_end, speaks = -1, False
     for match in _WORD.finditer(text):
         word = match[0].rstrip(".?”")
+        if "&" in word and text[match.end() : match.end() + 1] == "=":
+            word = word.rpartition("&")[0]  # of a query: the rest is the name of the next value
         if word.isalpha():
             continue
         if match.start() > line_end:

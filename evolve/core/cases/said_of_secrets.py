@@ -72,6 +72,17 @@ muito demais longa curta comum fraca forte débil larga corta común débil ну
 actualiz bloque guardad eliminad enviad modificad restabl creada atualiz salva enviada krotk za bitte weitergeb verrat merk hangt steht liegt schreib notier speicher upewnij utilisez veuillez usa vous
 haga cliquez klicken klick clique clicca
 for kort lang svag incorect gresit slaba invalida obligatorie
+leider schon schonmal wieder immer noch heute gestern morgen bisher erneut mehrmals gerade vorhin niemals vorläufig temporär verschickt zugeschickt
+temporaire provisoire envoyé envoyée reçu reçue hier demain toujours jamais encore souvent parfois aujourd arrivé perdu
+temporal provisional enviada recibida recibido siempre nunca todavía aún ayer mañana otra cada caduca hoy llegó perdí perdida perdido
+temporanea provvisoria inviata ricevuta sempre ancora ieri domani ogni oggi arrivata persa
+temporária provisória enviada recebida sempre nunca ainda ontem amanhã hoje cada chegou perdida
+tymczasow wysłan otrzyman zawsze nigdy jeszcze wczoraj dzisiaj jutro każd znowu
+временн отправлен получен всегда никогда ещё вчера сегодня завтра каждый снова опять почему зачем когда
+tijdelijk verstuurd ontvangen altijd nooit gisteren vandaag morgen weer
+tillfällig skickat alltid aldrig igår idag imorgon igen
+welches welche warum wieso wann quel quelle lequel pourquoi quand comment cuál cuales cuándo cómo porqué quale quando perché qual quais
+jakie jaki dlaczego kiedy какой какая каков welke waarom wanneer vilket varför
 """).split()
 )
 _SHORT_STEM: Final = 4
@@ -85,7 +96,8 @@ _UNDIVIDED: Final = re.compile(
     r"将被|保存|加密|错误|錯誤|正确|正確|不能|不可|必须|必須|过期|過期|无效|無效|为空|為空|不符|不一致|没有|沒有|未|需要|请|請|失败|失敗|有误|至少|长度|強度|强度|忘记|忘記|重置|成功|太短|太长|已|不对|丢失|输入|輸入|"
     r"自動生成|送信|発行|保存|保管|間違|無効|期限|必要|空です|短|長すぎ|弱|違い|ません|できな|入力|忘れ|設定され|一致|不正|切れ|ありま|以上|文字|エラー|変更され|リセット|ない|"
     r"만료|이상이|이상의|최소|이하|자리|틀렸|틀린|틀립|잘못|올바르|유효|필수|필요|비어|짧|약합|없|않|일치|되었|됐|초기화|입력|오류|실패|잊|"
-    r"ไม่|หมดอายุ|ผิด|ต้อง|ว่าง|ถูกต้อง|สั้น"
+    r"多少|什么|什麼|哪个|哪個|哪里|何です|なんです|どれ|무엇|뭐|뭔가|언제|어디|"
+    r"ไม่|หมดอายุ|ผิด|ต้อง|ว่าง|ถูกต้อง|สั้น|อะไร"
 )
 """Of languages that do not divide their words by blanks."""
 

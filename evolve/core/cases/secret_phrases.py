@@ -95,7 +95,7 @@ _TABLE: Final = (
     r"(?i)/bot(\d{6,12}:[\w-]{20,60})",
     r"(?i)webhook\.office\.com/webhookb2/([^\s\"'<>]{20,300})",
     r"(?<!\w)(\w{3}8Q~[\w.~-]{30,40})",
-    r"(?i)[?&;](?:sig|x-amz-(?:signature|security-token|credential)|x-goog-signature|auth|key|apikey|access_token)=([^\s&#\"'<>]{6,})",
+    r"(?i)[?&;](?:sig|x-amz-(?:signature|security-token|credential)|x-goog-signature|auth|authkey|key|apikey|appkey|appid|app_?key|app_?secret|subscription-key|client_?secret|access_?key|access_token|api_?token)=([^\s&#\"'<>]{6,})",
 )  # fmt: skip
 
 _PROSE: Final = (

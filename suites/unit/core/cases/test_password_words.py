@@ -33,6 +33,7 @@ SETS = (
     "twenty-eighth",
     "twenty-ninth",
     "thirtieth",
+    "thirty-first",
 )
 MOST_LEAKS, MOST_HIDDEN = 0.05, 0.15
 
