@@ -25,7 +25,10 @@ def _blind(home: TaskScope) -> Iterator[Match]:
     for task in asked:
         name = task.keyword_text("register")
         elsewhere = {path for path, given in own if given == name and path != task.path}
-        user = next((other for other in home.tasks if other.path not in elsewhere and _asks(other, task)), None)
+        users = [other for other in home.tasks if other.path not in elsewhere and _asks(other, task)]
+        # Another task may register the same name further up: the one that depends on this command comes after it.
+        after = [other for other in users if other.path == task.path and other.spot > task.spot]
+        user = next(iter(after or users), None)
         if user is not None:
             where = f"line {user.spot.line} of {user.path.rsplit('/', 1)[-1]}"
             text = f"check mode skips this command, but {where} depends on `{name}`"
@@ -43,8 +46,10 @@ def _runs_blind(task: AnsibleTask) -> bool:
 
 
 def _asks(other: AnsibleTask, reader: AnsibleTask) -> bool:
-    pattern = re.compile(_ANSWER.format(name=re.escape(reader.keyword_text("register"))))
-    if other.knows_check_mode:
+    name = re.escape(reader.keyword_text("register"))
+    pattern = re.compile(_ANSWER.format(name=name))
+    is_there = re.compile(rf"{pattern.pattern}\s+is\s+defined\b")
+    if other.knows_check_mode or any(is_there.search(node.text) for node in other.own_conditions):
         return False
     return other is not reader and any(pattern.search(node.text) for node in other.own_conditions)
 

@@ -1,7 +1,7 @@
 """Commands that change the host but report no change."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from evolve.role_lint.rule import Match, Rule, in_tasks
@@ -56,21 +56,31 @@ _VERBS: Final = {
     "consul": ("join",),
     "make": ("install",),
 }
+_ONLY_SHOWS: Final = frozenset(("--version", "--help", "--dry-run", "--simulate", "--check", "--assumeno", "--just-print", "--recon"))
+_DEFAULTS: Final = re.compile(r"-[befgs]|--(?:base-dir|expiredate|inactive|gid|shell)(?:=.*)?")
 _TEMPORARY: Final = re.compile(r"mktemp|/tmp/|/dev/shm/")
 
 
 def find_write(text: str) -> str:
     """Return the command in a shell text that changes the host; empty if none is known to."""
     for words in commands(text):
-        if words[0] in _WRITERS and not ({"--version", "--help", "--dry-run"} & set(words)):
+        if _ONLY_SHOWS & set(words) or _shows_defaults(words):
+            continue
+        if words[0] in _WRITERS:
             return words[0]
         verbs = _VERBS.get(words[0], ())
         verb = next((word for word in words[1:3] if word in verbs), "")
-        if verb and not {"--dry-run", "--simulate", "-s", "--check"} & set(words):
+        if verb and not ({"-n"} if words[0] == "make" else {"-s"}) & set(words):
             return f"{words[0]} {verb}"
         if words[0] == "sed" and any(re.fullmatch(r"-i\S*|--in-place\S*|-[nEr]+i", word) for word in words[1:]):
             return "sed -i"
     return _find_sql_write(text)
+
+
+def _shows_defaults(words: Sequence[str]) -> bool:
+    """Whether `useradd` only prints what it would give a new user: `useradd -D` without another option."""
+    is_asked = words[0] == "useradd" and bool({"-D", "--defaults"} & set(words))
+    return is_asked and not any(_DEFAULTS.fullmatch(word) for word in words[1:])
 
 
 def _find_sql_write(text: str) -> str:

@@ -1,5 +1,6 @@
 """Files that a task names but the role does not have."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -9,6 +10,9 @@ from evolve.role_lint.rule import Match, Rule
 from evolve.role_lint.words import FILE_WRITERS
 
 _FOLDERS: Final = {"template": "templates", "copy": "files", "script": "files"}
+
+_LOOKED_FOR: Final = re.compile(r"\.stat\.exists|\bis\s+(?:file|exists|directory|link)\b|lookup\(|query\(|fileglob")
+"""A condition that looks whether a file is there: a user of the role may add it."""
 
 
 def _find_missing(tree: Tree) -> Iterator[Match]:
@@ -25,6 +29,8 @@ def _missing_in(home: TaskScope, beside_plays: tuple[Path, ...], written: set[st
         if not folder or not home.is_role or node is None or task.is_true("remote_src"):
             continue
         name = node.text
+        if any(_LOOKED_FOR.search(condition.text) for condition in task.conditions):
+            continue
         if not name or "{{" in name or "{%" in name or name.startswith(("/", "~")) or task.depends_on_loop(name):
             continue
         # Ansible searches next to the playbook last; a file that another task writes is there in time.

@@ -11,7 +11,8 @@ def _fetches(task: AnsibleTask) -> Iterator[Match]:
     if task.module != "apt" or key is None or task.is_guarded or not task.is_true(key) or task.arg("upgrade"):
         return
     if task.arg("cache_valid_time") is None or task.text("cache_valid_time") == "0":
-        what = "fetches" if task.arg("name", "pkg", "package", "deb") else "fetches, and reports as changed,"
+        is_quiet = task.arg("name", "pkg", "package", "deb") is not None or task.never_changes
+        what = "fetches" if is_quiet else "fetches, and reports as changed,"
         yield Match(
             task.args[key].spot, f"`update_cache` without `cache_valid_time` {what} the package lists on every run"
         )

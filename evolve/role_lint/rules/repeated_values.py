@@ -48,8 +48,8 @@ def _known_values(levels: Mapping[str, Entry], kind: str, literals: Literals) ->
 
 
 def _port(name: str, value: str) -> re.Pattern[str] | None:
-    if not _PORT_NAME.search(name) or not value.isdecimal() or not 0 < int(value) < 65536:
-        return None
+    if not _PORT_NAME.search(name) or "container" in name or not value.isdecimal() or not 0 < int(value) < 65536:
+        return None  # in a container each program has all ports for itself
     return re.compile(
         rf"(?:\b[\w.-]+|\]|\*|\}}):{value}\b(?![.\d:])"
         rf"|\b(?:[Pp]ort|PORT|[Ll]isten(?:er)?)\w*[\"']?\s*[ =:]+\s*[\"']?{value}\b(?![.\d])"
@@ -206,7 +206,7 @@ PORTS = Rule(
     find=lambda tree: _find("port", tree),
     cannot_see="Ports of other programs that equal the variable by chance. A port that many services use, such as "
     "8080, is reported only where the line has the words of the variable's name; ports on a container's "
-    "side of a mapping are left alone.",
+    "side of a mapping, and those of variables with `container` in their name, are left alone.",
 )
 PATHS = Rule(
     id="hard-coded-path",

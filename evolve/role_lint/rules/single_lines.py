@@ -10,6 +10,7 @@ from evolve.role_lint.homes import TaskScope
 from evolve.role_lint.rule import Match, Rule, in_homes, in_tasks
 from evolve.role_lint.tasks import AnsibleTask
 
+_ITEM: Final = re.compile(r"\s*\{\{\s*(\w+)\s*\}\}\s*")
 _KEYED: Final = re.compile(r"\s*[A-Za-z_][\w.-]*\s*[=: ]\s*\S*\{\{[^{}]*\}\}\S*\s*")
 
 
@@ -34,20 +35,37 @@ STAYS = Rule(
 )
 
 
-def _misses(task: AnsibleTask) -> Iterator[Match]:
-    regexp, line = task.text("regexp", "regex"), task.text("line", "value")
-    node = task.arg("line", "value")
-    if not _is_present(task) or not regexp or not line or node is None or task.is_true("backrefs"):
-        return
-    if "{{" in regexp + line or "{%" in regexp + line:
-        return
+def _written_lines(task: AnsibleTask) -> tuple[str, ...]:
+    """Return the lines that a task writes, one for each pass of a loop over a list of texts; empty if a run decides."""
+    line = task.text("line", "value")
+    if task.loop is not None and _ITEM.fullmatch(line) and _ITEM.fullmatch(line)[1] in task.loop_names:  # type: ignore[index]
+        lines = tuple(item.text for item in task.loop.items)
+    else:
+        lines = (line,)
+    return () if not all(lines) or any("{{" in one or "{%" in one for one in lines) else lines
+
+
+def _finds(regexp: str, line: str) -> bool:
+    """Return whether a regexp finds a line, so that Ansible replaces it; True for a regexp that Python cannot read.
+
+    An option without a value is replaced by one with a value, or the reverse: the key is the same. A line that is
+    commented out is not written again: Ansible finds the whole line.
+    """
     try:
-        # An option without a value is replaced by one with a value, or the reverse: the key is the same. A line that is
-        # commented out is not written again: Ansible finds the whole line.
-        if not any(re.search(regexp, form) for form in (line, f"{line} ", line.lstrip("#; "))):
-            yield Match(node.spot, f"`regexp: {regexp}` does not find the line that it writes, `{line}`")
+        return any(re.search(regexp, form) for form in (line, f"{line} ", line.lstrip("#; ")))
     except re.error:
+        return True
+
+
+def _misses(task: AnsibleTask) -> Iterator[Match]:
+    regexp, lines = task.text("regexp", "regex"), _written_lines(task)
+    node = task.arg("line", "value")
+    if not _is_present(task) or not regexp or not lines or node is None or task.is_true("backrefs"):
         return
+    if "{{" in regexp or "{%" in regexp or any(_finds(regexp, line) for line in lines):
+        return
+    what = f"the line that it writes, `{lines[0]}`" if len(lines) == 1 else f"any line that it writes, such as `{lines[0]}`"
+    yield Match(node.spot, f"`regexp: {regexp}` does not find {what}")
 
 
 MISSES = Rule(
@@ -66,6 +84,9 @@ def _loop_fights(task: AnsibleTask) -> Iterator[Match]:
         return
     where = f"{node.text} {task.text('path', 'dest', 'destfile')} "
     where += " ".join(condition.text for condition in task.own_conditions)
+    known = _written_lines(task)
+    if known and "{{" not in node.text and not any(_finds(node.text, one) for one in known):
+        return  # no pass finds the line of another
     if task.depends_on_loop(line.text) and not task.depends_on_loop(where):
         yield Match(node.spot, "each pass of the loop replaces the line that the previous one wrote")
 
