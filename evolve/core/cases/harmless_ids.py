@@ -1,5 +1,4 @@
 """Decides which random-looking words are ids of a known shape, which readers of a case need."""
-# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from typing import Final

@@ -56,9 +56,13 @@ _VERBS: Final = {
     "consul": ("join",),
     "make": ("install",),
 }
-_ONLY_SHOWS: Final = frozenset(("--version", "--help", "--dry-run", "--simulate", "--check", "--assumeno", "--just-print", "--recon"))
+_ONLY_SHOWS: Final = frozenset(
+    ("--version", "--help", "--dry-run", "--simulate", "--check", "--assumeno", "--just-print", "--recon")
+)
 _DEFAULTS: Final = re.compile(r"-[befgs]|--(?:base-dir|expiredate|inactive|gid|shell)(?:=.*)?")
-_TEMPORARY: Final = re.compile(r"mktemp|/tmp/|/dev/shm/")
+_TEMPORARY: Final = re.compile(
+    r"mktemp|/tmp/|/dev/shm/|\{\{[^{}]*(?<![a-z])te?mp_?(?:dir|file|folder|path)?(?![a-z])[^{}]*\}\}"
+)
 
 
 def find_write(text: str) -> str:

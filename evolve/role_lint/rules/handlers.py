@@ -55,6 +55,7 @@ def _unknown(tree: Tree) -> Iterator[Match]:
             if (
                 not name
                 or "{{" in name
+                or "{%" in name
                 or {name.lower(), plain.lower()} & known
                 or any(p.fullmatch(plain) for p in patterns)
             ):

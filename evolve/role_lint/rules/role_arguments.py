@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from evolve.role_lint.homes import TaskScope
 from evolve.role_lint.nodes import Entry, Node
 from evolve.role_lint.rule import Match, Rule, in_homes
@@ -34,12 +36,13 @@ def _is_computed(node: Node) -> bool:
 
 
 def _same(documented: Node, real: Node) -> bool:
+    if isinstance(real.value, bool):
+        return (documented.text.lower() in ("true", "yes", "on", "1")) == real.value
     if _is_empty(real):
         # An empty value is written in many ways, and a default that a run computes is described in words.
         return _is_empty(documented) or " " in documented.text.strip()
-    if isinstance(real.value, bool):
-        return (documented.text.lower() in ("true", "yes", "on", "1")) == real.value
-    return _comparable(documented) == _comparable(real)
+    written = _comparable(documented)
+    return _comparable(real) in (written, _read(documented), _joined(written))
 
 
 def _is_empty(node: Node) -> bool:
@@ -54,6 +57,32 @@ def _comparable(node: Node) -> object:
     # Ansible converts a default that is written as another type.
     text = "" if node.value is None else str(node.value).strip()
     return text.lower() if text.lower() in ("true", "false") else text
+
+
+def _read(documented: Node) -> object:
+    """Return a list or mapping that is documented as text, `"['a', 'b']"`, with its scalars as texts."""
+    if not documented.text.lstrip().startswith(("[", "{")):
+        return None
+    try:
+        return _as_texts(yaml.load(documented.text, yaml.BaseLoader))
+    except (yaml.YAMLError, RecursionError):
+        return None
+
+
+def _as_texts(value: object) -> object:
+    if isinstance(value, list):
+        return [_as_texts(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _as_texts(item) for key, item in value.items()}
+    text = str(value).strip()
+    return text.lower() if text.lower() in ("true", "false") else text
+
+
+def _joined(written: object) -> object:
+    """Return one mapping for a list of mappings with one key each, as some people document a mapping."""
+    if isinstance(written, list) and written and all(isinstance(item, dict) and len(item) == 1 for item in written):
+        return {key: value for item in written for key, value in item.items()}
+    return None
 
 
 def _short(node: Node) -> str:

@@ -11,6 +11,7 @@ from evolve.role_lint.rule import Match, Rule, in_homes, in_tasks
 from evolve.role_lint.tasks import AnsibleTask
 
 _ITEM: Final = re.compile(r"\s*\{\{\s*(\w+)\s*\}\}\s*")
+_EXPRESSIONS: Final = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _KEYED: Final = re.compile(r"\s*[A-Za-z_][\w.-]*\s*[=: ]\s*\S*\{\{[^{}]*\}\}\S*\s*")
 
 
@@ -22,6 +23,8 @@ def _stays(task: AnsibleTask) -> Iterator[Match]:
     node = task.arg("line", "value")
     if not _is_present(task) or node is None or task.arg("regexp", "regex", "search_string"):
         return
+    if _EXPRESSIONS.findall(node.text) and set(_EXPRESSIONS.findall(node.text)) <= task.loop_names and task.loop:
+        return  # each item of the loop is a line of its own
     if _KEYED.fullmatch(node.text) and "\n" not in node.text:
         yield Match(node.spot, f"when the value changes, the old line stays next to `{node.text.strip()}`")
 
@@ -38,7 +41,8 @@ STAYS = Rule(
 def _written_lines(task: AnsibleTask) -> tuple[str, ...]:
     """Return the lines that a task writes, one for each pass of a loop over a list of texts; empty if a run decides."""
     line = task.text("line", "value")
-    if task.loop is not None and _ITEM.fullmatch(line) and _ITEM.fullmatch(line)[1] in task.loop_names:  # type: ignore[index]
+    item = _ITEM.fullmatch(line)
+    if task.loop is not None and item and item[1] in task.loop_names:
         lines = tuple(item.text for item in task.loop.items)
     else:
         lines = (line,)
@@ -64,8 +68,8 @@ def _misses(task: AnsibleTask) -> Iterator[Match]:
         return
     if "{{" in regexp or "{%" in regexp or any(_finds(regexp, line) for line in lines):
         return
-    what = f"the line that it writes, `{lines[0]}`" if len(lines) == 1 else f"any line that it writes, such as `{lines[0]}`"
-    yield Match(node.spot, f"`regexp: {regexp}` does not find {what}")
+    what = "the line that it writes," if len(lines) == 1 else "any line that it writes, such as"
+    yield Match(node.spot, f"`regexp: {regexp}` does not find {what} `{lines[0]}`")
 
 
 MISSES = Rule(
