@@ -25,8 +25,11 @@ _PAIR: Final = re.compile(
 )
 _CLAUSE: Final = re.compile(r"[，。；！？]")
 """Ends a clause where words are not divided by blanks."""
-_NO: Final = re.compile(r"(?i)(?:no|nope|nein|non|нет|não|nee|nej)[,.][ \t]")
-"""The start of an answer to `do I need a password?`."""
+_NO: Final = re.compile(
+    r"(?i)(?:no|nope|nein|non|нет|não|nee|nej)[,.][ \t]|(?:sorry|unfortunately|apologies|no idea|not sure|i['’]?m not|i (?:do|can|could|did|would)(?:n['’]t|not| not)|i have no|"
+    r"leider|tut mir leid|keine ahnung|désolée?|malheureusement|lo siento|no lo sé|mi dispiace|non lo so|desculpe|não sei|przepraszam|niestety|nie wiem|извините|к сожалению|не знаю)(?![\w])|抱歉|对不起|對不起|不知道|すみません|申し訳|죄송|모르"
+)
+"""The start of an answer to `do I need a password?`, and of one that names none."""
 _MOST_WORDS: Final = 6
 _ALONE: Final = re.compile(r"[ \t]*[\"'`*>]{0,3}[ ]?([^\s\"'`:=(){}\[\]<>/\\]{4,60}?)[\"'`*.]{0,3}[ \t\r]*")
 _RULER: Final = re.compile(r"[\s=_*~-]+")

@@ -22,9 +22,15 @@ _EXPRESSION: Final = re.compile(
     r"(?:str|bytes|string|SecretStr)(?: ?\| ?\w+){0,3} (?:= |\| )|(?:await|new|lambda|async|typeof) \w|(?:self|this|os|env|process|config|settings|request|req|params|forms?|var|data|module)\.[a-z]\w*[\[(.]|"
     r"\w+::\w+\(|[A-Z]\w*\.[a-z]\w*\(|[a-z_]{2,20}\(\w+(?:\.| (?:for|if|or|and)\b|\))|[a-z]\w*(?:\.[a-z]\w*)+ (?:[<>!=]=?|\+|\*|&&|\|\||\?\?) "
 )
+_METHOD: Final = re.compile(r"[a-z]\w*(?:\.[A-Za-z_]\w*)+")
 _TEST_RESULT: Final = re.compile(
     r"(?:\A|\n)[ \t]*(?:PASS|FAIL|XFAIL|XPASS|SKIP)(?:ED)?:?[ \t]+(?=\w{0,40}[Tt]est\w{0,40}|\w{1,40}(?:::|/)\w)"
 )
+_ARN: Final = re.compile(r"\barn:[a-z-]{2,12}:[\w:/.*+=,@-]{8,400}")
+_OBJECT_NAME: Final = re.compile(
+    r"(?i)(?:volume|pod|container|configmap|namespace|service ?account|node|image|chart|release)s?[ \t]+[\"']\Z"
+)
+_NAME_SHAPE: Final = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)+")
 _BEFORE_RESULT: Final = 20
 _LONGEST_EXPRESSION: Final = 200
 """Characters of code that are looked at behind the start of a find: a text without blanks is one long word."""
@@ -49,7 +55,9 @@ def _is_harmless(text: str, span: SecretSpan) -> bool:
     word = text[span.start : span.end]
     if is_public_key(text, span.start) or is_fingerprint(text, span) or is_image_digest(text, span):
         return True
-    if _NO_VALUE.fullmatch(word):
+    if _NO_VALUE.fullmatch(word) or _is_in_arn(text, span):
+        return True
+    if _NAME_SHAPE.fullmatch(word) and _OBJECT_NAME.search(text, max(0, span.start - _BEFORE_RESULT), span.start):
         return True
     if _is_test(text, span.start) or _is_code(text, span):
         return True
@@ -65,6 +73,13 @@ def _is_harmless(text: str, span: SecretSpan) -> bool:
     return (word.isalpha() or not word.isascii()) and is_message(word)
 
 
+def _is_in_arn(text: str, span: SecretSpan) -> bool:
+    """Whether a place is inside the name of an object of AWS, also of a secret: the name opens nothing."""
+    start = text.rfind("arn:", max(0, span.start - _LONGEST_EXPRESSION), span.start)
+    found = _ARN.match(text, start) if start >= 0 else None
+    return found is not None and span.end <= found.end()
+
+
 def _is_test(text: str, at: int) -> bool:
     """Whether the result and the name of a test are there: `PASS: test_login`."""
     found = _TEST_RESULT.finditer(text, max(0, at - _BEFORE_RESULT), at + _BEFORE_RESULT)
@@ -76,6 +91,8 @@ def _is_code(text: str, span: SecretSpan) -> bool:
     if text[max(0, span.start - 1) : span.start] in ("'", '"', "`"):
         return False
     word = text[span.start : span.end].rstrip(",;)")
+    if text[span.end : span.end + 1] == "(" and _METHOD.fullmatch(word):
+        return True
     is_name = word.isidentifier() and word.isascii() and not word.islower() and not word.isupper()
     end = span.start + _LONGEST_EXPRESSION
     return _EXPRESSION.match(text, span.start, end) is not None or (is_name and has_password_word(word))

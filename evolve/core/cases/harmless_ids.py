@@ -1,4 +1,5 @@
 """Decides which random-looking words are ids of a known shape, which readers of a case need."""
+# ruff: noqa: E501  (a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from typing import Final
@@ -6,10 +7,13 @@ from typing import Final
 from evolve.core.cases.secret_shapes import SecretSpan
 
 _UUID: Final = re.compile(r"(?:[A-Za-z]{2,8}-)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_HEX: Final = re.compile(r"(?:wwn-|eui\.|naa\.|nvme-)?0x[0-9a-f]+|[0-9a-f]+|[0-9A-F]+")
+_HEX: Final = re.compile(r"(?:wwn-|eui\.|naa\.|nvme-|\d{1,6}/)?0x[0-9a-f]+|[0-9a-f]+|[0-9A-F]+")
 _HEX_DIGITS: Final = frozenset((*range(12, 18), 24, 32, 40, 56, 64, 96, 128))
 """Digits of short commit ids, span ids, cloud ids, MD5, trace ids, SHA-1, SHA-2."""
 
+_BEFORE_REQUEST: Final = re.compile(
+    r"(?i)(?:x-amz-id-2|x-amz-cf-id|cf-ray|x-\w{1,20}-(?:request|trace|correlation)-id|(?:request|trace|correlation|span|operation|invocation)[_-]?id|etag)[\"']?[ \t]*[:=][ \t]*[\"']?(?:W/)?[\"']?\Z"
+)
 _BEFORE_DIGEST: Final = re.compile(r"(?i)(?:sha(?:1|224|256|384|512)|md5|blake2b|h1)[-:=]\Z")
 _DIGEST: Final = re.compile(r"(?i)(?:sha(?:1|224|256|384|512)|md5)[-:=]")
 _NAME: Final = re.compile(
@@ -17,7 +21,7 @@ _NAME: Final = re.compile(
 )
 _VERSION: Final = re.compile(r"v?\d+(?:\.\d+){1,3}[-+.\w]*")
 _TRACE: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}|\d{2}-[0-9a-f]{32}-[0-9a-f]{16}-\d{2}|\d-[0-9a-f]{8}-[0-9a-f]{24}")
-_PUBLIC_KEY: Final = re.compile(r"(?i)public[ _-]?key[\"']?(?:[ \t]+is)?[ \t]*[:=]?[ \t]*[\"']?\Z")
+_PUBLIC_KEY: Final = re.compile(r"(?i)public[ _-]?key(?:token)?[\"']?(?:[ \t]+is)?[ \t]*[:=]?[ \t]*[\"']?\Z")
 _WORD: Final = re.compile(r"[\w.+-]*\Z"), re.compile(r"[\w.+-]*")
 _FINGERPRINT: Final = re.compile(r"(?<!\w)(?:SHA256:[\w+/]{43}=?(?![\w+/])|MD5:[0-9a-f]{2}(?::[0-9a-f]{2}){15})")
 _IMAGE_DIGEST: Final = re.compile(r"[\w./-]@sha256:[0-9a-f]{64}(?![0-9a-f])")
@@ -40,7 +44,7 @@ def is_harmless_id(text: str, span: SecretSpan) -> bool:
     if _HEX.fullmatch(word) and (len(word) in _HEX_DIGITS or "0x" in word):
         return True
     before = text[max(0, span.start - _FAR) : span.start]
-    if _BEFORE_DIGEST.search(before) or _DIGEST.match(word):
+    if _BEFORE_DIGEST.search(before) or _DIGEST.match(word) or _BEFORE_REQUEST.search(before):
         return True
     return _is_name_or_version(before, word, text[span.end : span.end + _FAR])
 

@@ -30,7 +30,7 @@ _COMMENT: Final = re.compile(r"(?:[ \t](?:#|//|--|;)|/\*|<!--|\()[^\n\"'`]{0,40}
 _COMMENT_WORDS: Final = 50
 _QUOTED: Final = re.compile(r"[\"'`]([^\"'`\n\\]{4,80})(?:\\[rn]){0,2}[\"'`]")
 _COMMAND: Final = rule(
-    r"(?i)--?[\w-]{0,30}(?:pass|passwd|password|secret|token|key|cred\w*)[\w-]{0,10}?[_-](?:command|cmd|eval)[ =]{1,3}[\"']?(?:(?:ba)?sh -c[ \t]+[\"'\\]{0,2})?(?:echo|printf)[ \t]+(?:-\w+[ \t]+|'?%s(?:\\n)?'?[ \t]+)?[\"'\\]{0,2}([^\"'\n|;&]{2,100}?)[\"'\\ \t]*(?=[\"'|;&\n]|\Z)"
+    r"(?i)(?:--?|\b)[\w-]{0,30}(?:pass|passwd|password|secret|token|key|cred\w*)[\w-]{0,10}?[_-](?:command|cmd|eval)[\"']?[ =:]{1,3}[\"']?(?:(?:ba)?sh -c[ \t]+[\"'\\]{0,2})?(?:echo|printf)[ \t]+(?:-\w+[ \t]+|'?%s(?:\\n)?'?[ \t]+)?[\"'\\]{0,2}([^\"'\n|;&]{2,100}?)[\"'\\ \t]*(?=[\"'|;&\n]|\Z)"
 )
 _SEGMENT: Final = re.compile(r"(?<=/)(?=[^/\s]*\d)[A-Za-z0-9_.~=-]{8,}|(?<=/)(?=[A-Z]*\d?)[A-Z0-9]{8,}")
 _HOOK_URL: Final = rule(r"(?i)https?://[^\s\"'<>]{0,200}?hook[^\s\"'<>]{1,300}")
@@ -50,6 +50,10 @@ _WORDS: Final = (
         r"(?im)^[ \t]*(?:radius|tacacs|aaa|key chain|ntp|ip|crypto|neighbor|isis|ospf)\S*[ \t][^\n]{0,80}?\bkey[ \t]+(?:[057][ \t]+)?(\S[^\n]{2,60}?)[ \t\r]*$"
     ),
     rule(r"(?i)\bkey[ \t]+[\"'`]?([^\W_]{5,40})[\"'`]?[ \t]+(?:to|for)[ \t]+(?:open|unlock|decrypt|start)"),
+    rule(
+        r"\b(?i:get|log|sign)(?i:s|ged|ned)?(?: back)?[ -]?(?i:in)(?: again)? with (?!Google|Git|Facebook|Apple|Microsoft|Okta|Amazon|Azure|Entra|Active|Kerberos|Keycloak|Linked|Twitter|Slack|Discord|Steam|Face|Touch|Windows|Auth|Duo|Yubi|Smart|Single|Your|The|This|That)([A-Z][a-z]{3,20})(?=[.,;]|[ ](?:now|and (?:has|must|should|then|change)|until|for now|but|or\b))"
+    ),
+    rule(r"\bsecret,(?:[\w-]{1,20}=[^,\s]{0,60},){0,4}data=([^,\s\"']{3,200})"),
     rule(r"AT\+\w{2,12}=\"[^\"\n]{0,60}\",\"([^\"\n]{3,100})\""),
     rule(
         r"\b(?:rclone[ \t]+obscure|mkpasswd|caddy[ \t]+hash-password[ \t]+(?:-p|--plaintext)|doveadm[ \t]+pw[ \t]+-p|wpa_passphrase[ \t]+\S{1,40})[ \t]+[\"']?([^-\s\"'][^\s\"']{2,100})"
@@ -123,7 +127,7 @@ def _fields(text: str, header: re.Match[str], start_of_line: int) -> Iterator[Se
         if not body or (len(line) - len(body) <= indent and body[0] not in "\"'<- "):
             return
         if header["block"] or (header["sign"] == ":" and _ALONE.fullmatch(body)):
-            yield from _line(text, start + len(line) - len(body), end)
+            yield from _line(text, start + len(line) - len(body), end, is_literal=header["block"] is not None)
             continue
         field = _FIELD.match(text, start, end)
         if field:
@@ -139,10 +143,11 @@ def _fields(text: str, header: re.Match[str], start_of_line: int) -> Iterator[Se
                 yield SecretSpan(field.start(group), field.start(group) + len(value))
 
 
-def _line(text: str, start: int, end: int) -> Iterator[SecretSpan]:
-    """Yields a line of a block."""
+def _line(text: str, start: int, end: int, *, is_literal: bool) -> Iterator[SecretSpan]:
+    """Yields a line of a block. In a literal block any words may be the secret, unless they clearly are a message."""
     value = text[start:end].rstrip(" \t\r")
-    if FILL not in value and not _PAIR.match(value) and not states_something(value) and not is_expression(value):
+    is_said = is_message if is_literal else states_something
+    if FILL not in value and not _PAIR.match(value) and not is_said(value) and not is_expression(value):
         yield SecretSpan(start, start + len(value))
 
 

@@ -16,7 +16,8 @@ _V: Final = r"""(?:(<(?:secret|id):[0-9a-f]{6}>)|"([^"\n]{1,300})"|'([^'\n]{1,30
 """A value in the syntax of a shell."""
 _STDIN: Final = (
     r"(?:sudo[ \t][^|\n]{0,40}-\w*S|[^|\n]{0,80}--password-stdin|(?:sudo[ \t]+)?(?:chpasswd|passwd|smbpasswd|cryptsetup|"
-    r"su|gpg|mysql_config_editor|kinit|ldapmodify|openconnect)\b)"
+    r"su|gpg|mysql_config_editor|kinit|ldapmodify|openconnect|vncpasswd|x11vnc|mkpasswd|saslpasswd2|htpasswd|mosquitto_passwd|ldappasswd|"
+    r"doveadm|gopass|pass[ \t]+insert|keyctl|secret-tool|systemd-creds|wpa_passphrase)\b)"
 )
 """Programs that read a secret from their input."""
 _H: Final = r"[./\w+=,-]"
@@ -54,6 +55,8 @@ _TABLE: Final = (
     r"\bipmitool[ \t][^\n|;]{0,200}?set[ \t]+password[ \t]+\d+[ \t]+" + _V,
     r"(?i)\b(?:sqlplus|rman|expdp|impdp|exp|imp|sqlldr)[ \t]+(?:-\w+[ \t]+){0,3}[\"']?[\w$#]{1,60}/([^\s@\"'/]{1,100})",
     r"\b(?:echo|printf)(?:[ \t]+-\w{1,3})*(?:[ \t]+['\"]?%s(?:\\n)?['\"]?)?[ \t]+" + _V + r"[ \t]*\|[ \t]*" + _STDIN,
+    r"\b(?:echo|printf)(?:[ \t]+-\w{1,3})*[ \t]+[\\\"']{2,8}([^\"'\\\n|]{3,100})(?:\\{1,4}[nr]([^\"'\\\n|]{3,100}))?(?:\\{1,4}n)?[\\\"']{2,8}[ \t]*\|[ \t]*"
+    + _STDIN,
     _STDIN + r"[^\n|]{0,60}<<<[ \t]*" + _V,
     r"\b(?:chpasswd)\b[^\n]{0,60}<<-?[ \t]*['\"]?\w+['\"]?\n[^\s:]{1,60}:([^\n]{1,200})",
     r"(?m)\bkubeadm[ \t][^\n]{0,100}?--token[ \t]+(\S{1,60})",
@@ -96,6 +99,7 @@ _TABLE: Final = (
     r"(?i)webhook\.office\.com/webhookb2/([^\s\"'<>]{20,300})",
     r"(?<!\w)(\w{3}8Q~[\w.~-]{30,40})",
     r"(?i)[?&;](?:sig|x-amz-(?:signature|security-token|credential)|x-goog-signature|auth|authkey|key|apikey|appkey|appid|app_?key|app_?secret|subscription-key|client_?secret|access_?key|access_token|api_?token)=([^\s&#\"'<>]{6,})",
+    r"(?i)\bhttps?://([0-9a-f]{32})(?::[^\s@/]{0,100})?@",
 )  # fmt: skip
 
 _PROSE: Final = (

@@ -4,7 +4,7 @@ The other rules know where a syntax puts its secret. This one asks the opposite 
 word is hidden that is not known to be harmless. How near depends on how clear the word for the secret is, and how odd
 the other word is.
 """
-# ruff: noqa: RUF001  (signs and words of many languages)
+# ruff: noqa: E501, RUF001  (signs and words of many languages; a pattern broken over lines is harder to compare with what it matches)
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,6 +52,17 @@ in found contain contains equal equals see sees show shows showed expected got a
 """)
 """Words before a text in quotes that a page or a log shows."""
 _CODE: Final = re.compile(r"(?<![\w.:/#-])(?:[A-Z]{1,3}-)?(?:\d{4,8}|\d{1,4}(?:[ -]\d{1,4}){1,4})(?![\w:/%-]|[.,]\d)")
+_ASKS: Final = re.compile(
+    r"(?i)\b(?:what['’]?s|what is|what was|which|whats|wie lautet|wie ist|was ist|quel est|cuál es|qual è|qual é|jakie jest|какой)\b[^\n?]{0,100}\?[\s\"'”)]*\Z"
+)
+"""A question for a secret names none: the answer may be on the next line."""
+_REQUIRES: Final = re.compile(
+    r"(?i)\b(?:at least|mindestens|au moins|al menos|almeno|pelo menos|co najmniej|przynajmniej|не менее|ten minste|minst|alespoň)\b|至少|以上"
+)
+_PACKAGES: Final = re.compile(
+    r"\b(?:pip3?|uv|poetry|npm|yarn|pnpm|apt|apt-get|dnf|yum|apk|brew|cargo|gem|go|conda)[ \t]+(?:install|add|get|i|download|ci)\b"
+)
+"""A command whose operands are names of packages."""
 _MIXED: Final = re.compile(r"(?:[A-Za-z].*\d|\d.*[A-Za-z]|.[!#$%&*^~?])")
 _CODE_CUE: Final = re.compile(r"(?i)code|pin|combination|passkey|passcode|otp|tan\b")
 
@@ -96,11 +107,12 @@ def _read(line: str) -> _Reading:
     spans: list[SecretSpan] = []
     is_open = points_back = False
     speaker = _speaker_end(line)
+    is_near = not (_ASKS.search(line) or _REQUIRES.search(line) or _PACKAGES.search(line))
     for at, cue in cues.items():
         if any(FILL in one.text for one in elements[at : at + _NEAR]):
             continue  # its secret is masked already, or is another rule's
         found = ValueSearch(elements, at, cues).spans() + list(_in_call(elements, at, cue))
-        if not found:
+        if not found and is_near:
             found = [span for span in _near(elements, at, cue, cues) if span.start >= speaker]
         found += _codes(line, elements, at, cue)
         if not found:

@@ -34,6 +34,7 @@ SETS = (
     "twenty-ninth",
     "thirtieth",
     "thirty-first",
+    "thirty-second",
 )
 MOST_LEAKS, MOST_HIDDEN = 0.05, 0.15
 
