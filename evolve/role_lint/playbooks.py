@@ -1,5 +1,6 @@
 """Reads the playbooks of a folder, and the files of tasks that they include."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,8 @@ from evolve.role_lint.role_folders import YAML, first_document, is_role, role_of
 from evolve.role_lint.tasks import AnsibleTask, read_tasks
 from evolve.role_lint.words import INCLUDES
 
+_LIST: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s*(?:#[^\n]*|---[^\n]*|%YAML[^\n]*)?\n)*\s*(?:---\s+)?[-\[&!]")
+"""The first line that is no comment begins an item of a list, or has an anchor or a tag."""
 _PLAY_PARTS: Final = ("pre_tasks", "tasks", "post_tasks")
 
 
@@ -20,7 +23,7 @@ def playbooks_in(folder: Path, reader: Reader) -> list[tuple[Path, Node]]:
     found = []
     for base in (folder, folder / "playbooks"):
         for path in sorted(base.iterdir()) if base.is_dir() else ():
-            if path.suffix not in YAML or not path.is_file() or path.name.startswith("."):
+            if path.suffix not in YAML or not path.is_file() or path.name.startswith(".") or not _may_be_playbook(path):
                 continue
             documents = reader.read(path)
             node = first_document(documents)
@@ -28,6 +31,15 @@ def playbooks_in(folder: Path, reader: Reader) -> list[tuple[Path, Node]]:
                 reader.refuse_further(documents)
                 found.append((path, node))
     return found
+
+
+def _may_be_playbook(path: Path) -> bool:
+    """Whether a file begins as a list and has the words of a play; templates of other programs need not be YAML."""
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return True  # the reader says what is wrong
+    return (b"hosts" in text or b"import_playbook" in text) and _LIST.match(text) is not None
 
 
 def _is_import(item: Node) -> bool:

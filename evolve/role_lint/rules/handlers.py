@@ -79,11 +79,13 @@ UNKNOWN = Rule(
 
 
 def _twice(home: TaskScope) -> Iterator[Match]:
-    first: dict[tuple[str, str], AnsibleTask] = {}
+    first: dict[tuple[str, str, int], AnsibleTask] = {}
     for handler in home.handlers:
         if not handler.name:
             continue
-        before = first.setdefault((handler.path, handler.name), handler)
+        # Each play of a playbook has handlers of its own.
+        play = id(handler.outer[0]) if handler.outer and not home.is_role else 0
+        before = first.setdefault((handler.path, handler.name, play), handler)
         if before is not handler:
             yield Match(
                 handler.spot,

@@ -66,7 +66,8 @@ def _misses(task: AnsibleTask) -> Iterator[Match]:
     node = task.arg("line", "value")
     if not _is_present(task) or not regexp or not lines or node is None or task.is_true("backrefs"):
         return
-    if "{{" in regexp or "{%" in regexp or any(_finds(regexp, line) for line in lines):
+    # A regexp that excludes a value on purpose finds all lines but the right one, which Ansible finds as a whole.
+    if "{{" in regexp or "{%" in regexp or "(?!" in regexp or any(_finds(regexp, line) for line in lines):
         return
     what = "the line that it writes," if len(lines) == 1 else "any line that it writes, such as"
     yield Match(node.spot, f"`regexp: {regexp}` does not find {what} `{lines[0]}`")

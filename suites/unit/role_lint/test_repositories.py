@@ -115,3 +115,17 @@ def test_argument_specs_in_meta_main_are_read(tmp_path: Path):
         "roles/app/tasks/main.yml": "- debug: {msg: '{{ app_port }}'}\n",
     }
     assert lint(tmp_path, files) == (["documented-default-differs"], 1, 0)
+
+
+def test_a_template_of_another_program_need_not_be_yaml(tmp_path: Path):
+    files = {
+        "ansible/site.yml": "---\n# All hosts.\n\n" + PLAY,
+        "ansible/roles/app/tasks/main.yml": RESTART,
+        "charts/app/values.yaml": "hosts:\n  - targets: [app.${DOMAIN}:80]\n",
+    }
+    assert lint(tmp_path, files) == (["restart-every-run"], 1, 1)
+
+
+def test_a_playbook_that_is_not_yaml_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="not YAML"):
+        lint(tmp_path, {"site.yml": "- hosts: [all\n", "roles/app/tasks/main.yml": RESTART})
