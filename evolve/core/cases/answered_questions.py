@@ -15,7 +15,9 @@ from evolve.core.cases.text_lines import lines_of
 _LOGIN: Final = rule(
     r"(?i)(?<![a-z])(?:log ?in|creds?|credentials?|zugangsdaten|identifiants|credenciales|credenziali|учётн\w+ данн\w+|доступ)"
 )
-_END: Final = re.compile(r"(?P<rest>[^\n]{0,80}?)[ \t]*(?P<sign>[?？:：؟]|(?<=[?？:：])\s*[*_]{1,2})?[ \t\"')\]*]*\Z")
+_END: Final = re.compile(
+    r"(?P<rest>[^\n]{0,80}?)(?:[ \t]+(?:again|now|currently|these days|then|anyway|please|pls|atm))?[ \t]*(?P<sign>[?？:：؟]|(?<=[?？:：])\s*[*_]{1,2})?[ \t\"')\]*]*\Z"
+)
 """The rest of a line that asks."""
 _SPEAKER: Final = re.compile(
     r"[ \t]*(?:\[[^\]\n]{0,24}\][ \t]*)?(?:\d{1,2}:\d\d(?::\d\d)?[ \t]+)?(?:(?:<[@+%]?[\w. -]{1,24}>|[@]?[\w.-]{1,16}[:>]|[>$#*•–-]{1,3}|[QqAaRrFf][:.)])[ \t]+){0,2}(?:(?:sure|yes|yeah|ok|it['’]?s|that['’]?s|its|i think|should be|try|ja|oui|sí|si|да)[,:!]?[ \t]+){0,3}(?:\w{1,12}：[ \t]*)?"
@@ -34,6 +36,8 @@ _MOST_WORDS: Final = 6
 _ALONE: Final = re.compile(r"[ \t]*[\"'`*>]{0,3}[ ]?([^\s\"'`:=(){}\[\]<>/\\]{4,60}?)[\"'`*.]{0,3}[ \t\r]*")
 _RULER: Final = re.compile(r"[\s=_*~-]+")
 _LABEL_WORDS: Final = 5
+_WHAT: Final = re.compile(r"(?i)\bwhat(?:['’]?s|[ ]is|[ ]was)\b")
+_QUESTION_WORDS: Final = 12
 _MOST_BLANK: Final = 2
 """Blank lines that end a question."""
 _LABEL: Final = re.compile(r"[\w.-]{1,40}[ \t]?[:=](?:\s|\Z)|[A-Za-z][\w.-]*=|-{3,}|\.{3}|[{}\[\]]+\Z|(?i:https?://)")
@@ -74,8 +78,9 @@ def _asks(text: str, word: int, start: int, end: int) -> bool:
     if found is None:
         return False
     line = text[start:end].strip()
+    most = _QUESTION_WORDS if _WHAT.search(line) else _LABEL_WORDS
     return found["sign"] is not None or (
-        not found["rest"].strip() and len(line.split()) <= _LABEL_WORDS and line[0] not in "-/"
+        not found["rest"].strip() and len(line.split()) <= most and line[0] not in "-/"
     )
 
 

@@ -66,6 +66,7 @@ _OPERANDS: Final = (
     rule(rf"(?i)\bidentify[ \t]+(?:\w{{1,30}}[ \t]+)?{_V}[ \t]*(?:$|\r|\n)"),
     rule(r"(?i)\bconn(?:ect)?[ \t]+[\w$#]{1,30}/([^\s/@]{3,100})@"),
     rule(rf"\b[Ss]ensitive\([ \t]*{_Q}"),
+    rule(rf"(?i)(?:{_SECRET_NAME}|cookie)[\"']?[ \t]*(?:=>|[:=])[ \t]*:{_Q}"),
     rule(rf"(?i)\bkv[ \t]+put[ \t]+(?:-\S+[ \t]+)*\S{{0,100}}(?:pass|secret|token|key|cred)\S{{0,60}}[ \t]+{_V}"),
     rule(rf"(?i)\buser(?:name)?[\"']?[ \t]*[:=][ \t]*[\"']?[\w.@-]{{1,40}}[\"']?,[ \t]*[\"']?(?:key|secret|pw|p|auth)[\"']?[ \t]*[:=][ \t]*{_Q}"),
     rule(rf"(?i)<(?:\w*name|key)>[\w.-]{{0,40}}{_SECRET_NAME}</(?:\w*name|key)>\s{{0,40}}<(?:\w*value|string)>([^<\n]{{3,200}})<", lines=2),

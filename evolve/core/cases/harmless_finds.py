@@ -8,16 +8,17 @@ from typing import Final
 
 from evolve.core.cases.claim_words import has_password_word
 from evolve.core.cases.claimed_values import find_statements
-from evolve.core.cases.harmless_ids import is_fingerprint, is_image_digest, is_public_key
+from evolve.core.cases.harmless_ids import is_fingerprint, is_public_digest, is_public_key
 from evolve.core.cases.said_of_secrets import is_message
 from evolve.core.cases.secret_shapes import SecretSpan
 
 _NO_VALUE: Final = re.compile(
     r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*|%\(?\w+\)?s?(?:&.*)?|[{\[][\"'\w].*|\$\{.*|!\w+(?: ?[|>]-?)?|"
-    r"[,\s]*\[(?:None|null)\b.*|[A-Z_]+:\?\w+|[A-Z]+(?:_[A-Z]+)*_(?:PASS|PASSWORD|PW|PWD|KEY|TOKEN|SECRET)|(?:null|none|nil|true|false|undefined|pass|password)[,;)}]*",
+    r"[,\s]*\[(?:None|null)\b.*|[A-Z_]+:\?\w+|[A-Z]+(?:_[A-Z]+)*_(?:PASS|PASSWORD|PW|PWD|KEY|TOKEN|SECRET)|(?:null|none|nil|true|false|undefined|pass|password)[,;)}]*|"
+    r"[\^~]?\d{1,3}\.\d{1,3}\.\d{1,4}(?:-[\w.]{1,20})?|[^\w\s]{1,2}",
     re.DOTALL,
 )
-"""Types, constants and fields of a request in code, formats, structures, references."""
+"""Types, constants and fields of a request in code, formats, structures, references, versions, single signs."""
 _EXPRESSION: Final = re.compile(
     r"(?:str|bytes|string|SecretStr)(?: ?\| ?\w+){0,3} (?:= |\| )|(?:await|new|lambda|async|typeof) \w|(?:self|this|os|env|process|config|settings|request|req|params|forms?|var|data|module)\.[a-z]\w*[\[(.]|"
     r"\w+::\w+\(|[A-Z]\w*\.[a-z]\w*\(|[a-z_]{2,20}\(\w+(?:\.| (?:for|if|or|and)\b|\))|[a-z]\w*(?:\.[a-z]\w*)+ (?:[<>!=]=?|\+|\*|&&|\|\||\?\?) "
@@ -30,6 +31,8 @@ _ARN: Final = re.compile(r"\barn:[a-z-]{2,12}:[\w:/.*+=,@-]{8,400}")
 _OBJECT_NAME: Final = re.compile(
     r"(?i)(?:volume|pod|container|configmap|namespace|service ?account|node|image|chart|release)s?[ \t]+[\"']\Z"
 )
+_METRIC: Final = re.compile(r"#[ \t](?:HELP|TYPE)[ \t]")
+"""The beginning of a line that describes a metric of Prometheus."""
 _NAME_SHAPE: Final = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)+")
 _BEFORE_RESULT: Final = 20
 _LONGEST_EXPRESSION: Final = 200
@@ -53,9 +56,11 @@ def without_harmless(text: str, spans: Iterable[SecretSpan]) -> list[SecretSpan]
 
 def _is_harmless(text: str, span: SecretSpan) -> bool:
     word = text[span.start : span.end]
-    if is_public_key(text, span.start) or is_fingerprint(text, span) or is_image_digest(text, span):
+    if is_public_key(text, span.start) or is_fingerprint(text, span) or is_public_digest(text, span):
         return True
     if _NO_VALUE.fullmatch(word) or _is_in_arn(text, span):
+        return True
+    if _METRIC.match(text, text.rfind("\n", 0, span.start) + 1):
         return True
     if _NAME_SHAPE.fullmatch(word) and _OBJECT_NAME.search(text, max(0, span.start - _BEFORE_RESULT), span.start):
         return True

@@ -24,13 +24,18 @@ _TRACE: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}|\d{2}-[0-9a-f]{32}-[0-9a-f]{
 _PUBLIC_KEY: Final = re.compile(r"(?i)public[ _-]?key(?:token)?[\"']?(?:[ \t]+is)?[ \t]*[:=]?[ \t]*[\"']?\Z")
 _WORD: Final = re.compile(r"[\w.+-]*\Z"), re.compile(r"[\w.+-]*")
 _FINGERPRINT: Final = re.compile(r"(?<!\w)(?:SHA256:[\w+/]{43}=?(?![\w+/])|MD5:[0-9a-f]{2}(?::[0-9a-f]{2}){15})")
-_IMAGE_DIGEST: Final = re.compile(r"[\w./-]@sha256:[0-9a-f]{64}(?![0-9a-f])")
+_PUBLIC_DIGEST: Final = re.compile(
+    r"[\w./-]@sha256:[0-9a-f]{64}(?![0-9a-f])|(?<![\w-])sha(?:256|384|512)-[A-Za-z0-9+/]{43,88}={0,2}(?![\w+/])|"
+    r"(?<![\w-])(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d{3}|sk-(?:ssh|ecdsa)-[\w@.-]{4,40})[ \t]+AAAA[A-Za-z0-9+/]{20,1000}={0,2}"
+)
+"""Of an image, of a package's archive; and a public key of SSH."""
 _OBJECT: Final = re.compile(
     r"(?:call|chatcmpl|cmpl|toolu|msg|req|resp|run|asst|thread|step|batch|file|ftjob|evt|cus|ch|sub|prod|price|txn|acct|org|usr|dpl|prj|build|job)"
     r"[_-][A-Za-z0-9]{14,40}"
 )
 """Ids of objects as APIs of models, payments and deployments give them."""
 _FAR: Final = 80
+_LONGEST_KEY: Final = 1_100
 
 
 def is_harmless_id(text: str, span: SecretSpan) -> bool:
@@ -44,7 +49,12 @@ def is_harmless_id(text: str, span: SecretSpan) -> bool:
     if _HEX.fullmatch(word) and (len(word) in _HEX_DIGITS or "0x" in word):
         return True
     before = text[max(0, span.start - _FAR) : span.start]
-    if _BEFORE_DIGEST.search(before) or _DIGEST.match(word) or _BEFORE_REQUEST.search(before):
+    if (
+        _BEFORE_DIGEST.search(before)
+        or _DIGEST.match(word)
+        or _BEFORE_REQUEST.search(before)
+        or is_public_digest(text, span)
+    ):
         return True
     return _is_name_or_version(before, word, text[span.end : span.end + _FAR])
 
@@ -67,7 +77,7 @@ def is_fingerprint(text: str, span: SecretSpan) -> bool:
     return any(one.start() <= span.start and span.end <= one.end() for one in found)
 
 
-def is_image_digest(text: str, span: SecretSpan) -> bool:
-    """Return whether a place is inside the digest of an image: `registry/name@sha256:...`."""
-    found = _IMAGE_DIGEST.finditer(text, max(0, span.start - _FAR), span.end + _FAR)
+def is_public_digest(text: str, span: SecretSpan) -> bool:
+    """Return whether a place is inside the digest of an image or an archive, or inside a public key of SSH."""
+    found = _PUBLIC_DIGEST.finditer(text, max(0, span.start - _LONGEST_KEY), span.end + _LONGEST_KEY)
     return any(one.start() <= span.start and span.end <= one.end() for one in found)

@@ -82,7 +82,7 @@ tymczasow wysłan otrzyman zawsze nigdy jeszcze wczoraj dzisiaj jutro każd znow
 tijdelijk verstuurd ontvangen altijd nooit gisteren vandaag morgen weer
 tillfällig skickat alltid aldrig igår idag imorgon igen
 welches welche warum wieso wann quel quelle lequel pourquoi quand comment cuál cuales cuándo cómo porqué quale quando perché qual quais
-jakie jaki dlaczego kiedy какой какая каков welke waarom wanneer vilket varför
+jakie jaki dlaczego kiedy какой какая каков seine ihre welke waarom wanneer vilket varför
 """).split()
 )
 _SHORT_STEM: Final = 4

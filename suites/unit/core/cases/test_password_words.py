@@ -35,6 +35,7 @@ SETS = (
     "thirtieth",
     "thirty-first",
     "thirty-second",
+    "thirty-third",
 )
 MOST_LEAKS, MOST_HIDDEN = 0.05, 0.15
 
