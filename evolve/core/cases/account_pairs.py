@@ -45,6 +45,8 @@ _PEOPLE: Final = words_of("""
 admin root administrator user guest test demo postgres ubuntu pi gast invité invitado ospite tester viewer anna
 """)
 """Accounts that are no label of another value, as `service:checkout` is."""
+_KEYS: Final = words_of("user username login account name id group email")
+"""Names of fields whose value is an account."""
 _LEADS: Final = rule(
     r"(?i)(?<![a-z])(?:log(?:ged)?[ -]?(?:in|on)|login|creds?|credentials?|credenzial\w+|credencia\w+|identifiants|zugangsdaten|as|with|auth|enter|als|comme|como|account|sign in)[?:]?[ \t]+(?:is[ \t]+|are[ \t]+|as[ \t]+|LOGIN[ \t]+)?",
     lines=0,
@@ -96,6 +98,8 @@ def _pairs(text: str, start: int, end: int, led: list[int], *, is_listed: bool) 
             yield from _second(text, led_pair, end, is_first=is_listed and at == first, is_led=at in led)
     for pair in _BRACKETS.finditer(text, start, end):
         value = pair["value"]
+        if text[pair.end("account") : pair.end("account") + 2] in ('":', "':") and pair["account"].lower() in _KEYS:
+            continue  # `{"user": "jonas"}`
         if (
             is_account(pair["account"])
             and (_is_odd(value) or pair["account"].lower() in ACCOUNTS)
@@ -110,6 +114,8 @@ def _second(text: str, pair: re.Match[str], end: int, *, is_first: bool, is_led:
     if not (is_account(account) or pair["mark"].strip("*_")) or is_reference_or_path(account):
         return
     at, value = _unit(text, pair.end(), end)
+    if pair["sign"] == "(" and account.lower() in _KEYS:
+        return  # `USER(JONAS)`
     if not value or len(value.split()) > _MOST_WORDS or is_no_password(value) or _NO_VALUE.match(value.split()[0]):
         return
     is_known = account.lower() in ACCOUNTS or "@" in account

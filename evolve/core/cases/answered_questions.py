@@ -28,7 +28,7 @@ _PAIR: Final = re.compile(
 _CLAUSE: Final = re.compile(r"[，。；！？]")
 """Ends a clause where words are not divided by blanks."""
 _NO: Final = re.compile(
-    r"(?i)(?:no|nope|nein|non|нет|não|nee|nej)[,.][ \t]|(?:sorry|unfortunately|apologies|no idea|not sure|i['’]?m not|i (?:do|can|could|did|would)(?:n['’]t|not| not)|i have no|"
+    r"(?i)(?:no|nope|nein|non|нет|não|nee|nej)[,.][ \t]|(?:sorry|unfortunately|apologies|no idea|not sure|i['’]?m not|i (?:do|can|could|did|would)(?:n['’]t|not| not)|i have no|connection (?:closed|reset|refused|timed)|permission denied|error\b|fatal\b|warning\b|usage\b|"
     r"leider|tut mir leid|keine ahnung|désolée?|malheureusement|lo siento|no lo sé|mi dispiace|non lo so|desculpe|não sei|przepraszam|niestety|nie wiem|извините|к сожалению|не знаю)(?![\w])|抱歉|对不起|對不起|不知道|すみません|申し訳|죄송|모르"
 )
 """The start of an answer to `do I need a password?`, and of one that names none."""

@@ -13,7 +13,7 @@ from evolve.core.cases.said_of_secrets import is_message
 from evolve.core.cases.secret_shapes import SecretSpan
 
 _NO_VALUE: Final = re.compile(
-    r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*|%\(?\w+\)?s?(?:&.*)?|[{\[][\"'\w].*|\$\{.*|!\w+(?: ?[|>]-?)?|"
+    r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\[[\w., |\[\]\"']{1,80}\]|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*|%\(?\w+\)?s?(?:&.*)?|[{\[][\"'\w].*|\$\{.*|!\w+(?: ?[|>]-?)?|"
     r"[,\s]*\[(?:None|null)\b.*|[A-Z_]+:\?\w+|[A-Z]+(?:_[A-Z]+)*_(?:PASS|PASSWORD|PW|PWD|KEY|TOKEN|SECRET)|(?:null|none|nil|true|false|undefined|pass|password)[,;)}]*|"
     r"[\^~]?\d{1,3}\.\d{1,3}\.\d{1,4}(?:-[\w.]{1,20})?|[^\w\s]{1,2}",
     re.DOTALL,
@@ -33,6 +33,26 @@ _OBJECT_NAME: Final = re.compile(
 )
 _METRIC: Final = re.compile(r"#[ \t](?:HELP|TYPE)[ \t]")
 """The beginning of a line that describes a metric of Prometheus."""
+_AFTER_NAME: Final = re.compile(
+    r"[\"'][ \t]+(?:not found|already exists|(?:is|was|has been)?[ ]?(?:created|configured|deleted|updated|patched|unchanged|missing|forbidden|expired|rotated)\b|"
+    r"does not exist|could not be found|in namespace|of type|is forbidden)"
+)
+"""What is said of the object of a cluster whose name is in quotes."""
+_TAGGED: Final = re.compile(r"!(?:secret|env_var|include\w*|Ref|GetAtt|Sub|ImportValue)[ \t]+[\"']?")
+"""A tag of YAML before the name of a secret that is kept elsewhere."""
+_AFTER_TAG: Final = re.compile(rf"{_TAGGED.pattern}\Z")
+_VARIABLE: Final = re.compile(r"\$(?:[A-Z_][A-Z0-9_]{2,}|\{[^}\s]{1,80}\})[\"'\\,;)]{0,3}")
+_FIELD: Final = re.compile(
+    r"(?:mac|bssid|rssi|reason|ip|port|status|state|mode|level|channel|freq|host|src|dst|proto|method|path|pid|uid|gid|seq|ttl|len|size|version)=\S+|"
+    r"WPA\d?[_-](?:PSK|EAP|SAE)[\w-]{0,20}|[A-Z]{3,8}\d{5,6}:"
+)
+"""Fields of a log line that hold no secret, ways to encrypt a network, and codes of errors."""
+_REASON: Final = re.compile(r"(?<![\w-])(?:reason|status|state|error_?code)=\Z")
+_SWARM_ID: Final = re.compile(r"(?=[a-z]*\d)[a-z0-9]{25}")
+_CHECKSUM: Final = re.compile(r"checksum/[\w.-]{1,60}[\"']?[ \t]*[:=][ \t]*[\"']?\Z")
+"""An annotation of Helm: the digest of a file with secrets."""
+_MOUNTED: Final = re.compile(r"(?:kube-api-access|default-token|[a-z0-9-]{2,40}-token)-[a-z0-9]{5}")
+"""Names that Kubernetes makes for the volumes of service accounts."""
 _NAME_SHAPE: Final = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)+")
 _BEFORE_RESULT: Final = 20
 _LONGEST_EXPRESSION: Final = 200
@@ -58,31 +78,38 @@ def _is_harmless(text: str, span: SecretSpan) -> bool:
     word = text[span.start : span.end]
     if is_public_key(text, span.start) or is_fingerprint(text, span) or is_public_digest(text, span):
         return True
-    if _NO_VALUE.fullmatch(word) or _is_in_arn(text, span):
+    if _NO_VALUE.fullmatch(word) or _VARIABLE.fullmatch(word) or _FIELD.fullmatch(word) or _TAGGED.match(word):
         return True
-    if _METRIC.match(text, text.rfind("\n", 0, span.start) + 1):
+    if _is_object(text, span, word) or _is_test(text, span.start) or _is_code(text, span):
         return True
-    if _NAME_SHAPE.fullmatch(word) and _OBJECT_NAME.search(text, max(0, span.start - _BEFORE_RESULT), span.start):
-        return True
-    if _is_test(text, span.start) or _is_code(text, span):
-        return True
-    if word.isalpha() and text[span.end : span.end + 1] == "=" and word.isascii():
+    after = text[span.end : span.end + 2]
+    if word.isalpha() and after[:1] == "=" and word.isascii():
         return True  # the name of the next value
-    if (
-        word.isalpha()
-        and word[0].isupper()
-        and text[span.end : span.end + 1] == "<"
-        and text[span.end + 1 : span.end + 2].isalpha()
-    ):
+    if word.isalpha() and word[0].isupper() and after[:1] == "<" and after[1:].isalpha():
         return True  # a type: `Promise<string>`
     return (word.isalpha() or not word.isascii()) and is_message(word)
+
+
+def _is_object(text: str, span: SecretSpan, word: str) -> bool:
+    """Whether the text around a place shows that the name or the id of an object is there."""
+    start_of_line = text.rfind("\n", 0, span.start) + 1
+    near = max(0, span.start - _BEFORE_RESULT)
+    if _METRIC.match(text, start_of_line) or _is_in_arn(text, span) or _AFTER_TAG.search(text, near, span.start):
+        return True
+    if _CHECKSUM.search(text, max(0, span.start - _LONGEST_EXPRESSION), span.start) or _MOUNTED.fullmatch(word):
+        return True
+    if _SWARM_ID.fullmatch(word) and span.start == start_of_line:
+        return True
+    is_name = _NAME_SHAPE.fullmatch(word) is not None
+    is_named = _AFTER_NAME.match(text, span.end) is not None or _OBJECT_NAME.search(text, near, span.start) is not None
+    return (is_name and is_named) or _REASON.search(text, near, span.start) is not None
 
 
 def _is_in_arn(text: str, span: SecretSpan) -> bool:
     """Whether a place is inside the name of an object of AWS, also of a secret: the name opens nothing."""
     start = text.rfind("arn:", max(0, span.start - _LONGEST_EXPRESSION), span.start)
     found = _ARN.match(text, start) if start >= 0 else None
-    return found is not None and span.end <= found.end()
+    return found is not None and len(text[span.start : span.end].rstrip("\"'])}>,;")) + span.start <= found.end()
 
 
 def _is_test(text: str, at: int) -> bool:

@@ -20,6 +20,7 @@ _NAME: Final = re.compile(
     r"(?:[a-z][a-z0-9]*|[0-9a-z]{1,12}|[0-9a-f]{12,40})(?:-(?:[a-z]+|[0-9a-z]{1,12}|\d{1,20}|[0-9a-f]{17}|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})){1,9}"
 )
 _VERSION: Final = re.compile(r"v?\d+(?:\.\d+){1,3}[-+.\w]*")
+_POD: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*-[0-9a-f]{6,10}-[a-z0-9]{5}(?:_[a-z0-9][a-z0-9-]{0,60})?")
 _TRACE: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}|\d{2}-[0-9a-f]{32}-[0-9a-f]{16}-\d{2}|\d-[0-9a-f]{8}-[0-9a-f]{24}")
 _PUBLIC_KEY: Final = re.compile(r"(?i)public[ _-]?key(?:token)?[\"']?(?:[ \t]+is)?[ \t]*[:=]?[ \t]*[\"']?\Z")
 _WORD: Final = re.compile(r"[\w.+-]*\Z"), re.compile(r"[\w.+-]*")
@@ -44,7 +45,7 @@ def is_harmless_id(text: str, span: SecretSpan) -> bool:
     A secret may have the same shape; it is found by its name or by the text around it.
     """
     word = text[span.start : span.end].lstrip("/")
-    if _UUID.fullmatch(word) or _TRACE.fullmatch(word) or _OBJECT.fullmatch(word):
+    if _UUID.fullmatch(word) or _TRACE.fullmatch(word) or _OBJECT.fullmatch(word) or _POD.fullmatch(word):
         return True
     if _HEX.fullmatch(word) and (len(word) in _HEX_DIGITS or "0x" in word):
         return True

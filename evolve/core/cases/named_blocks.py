@@ -53,6 +53,12 @@ _WORDS: Final = (
     rule(
         r"\b(?i:get|log|sign)(?i:s|ged|ned)?(?: back)?[ -]?(?i:in)(?: again)? with (?!Google|Git|Facebook|Apple|Microsoft|Okta|Amazon|Azure|Entra|Active|Kerberos|Keycloak|Linked|Twitter|Slack|Discord|Steam|Face|Touch|Windows|Auth|Duo|Yubi|Smart|Single|Your|The|This|That)([A-Z][a-z]{3,20})(?=[.,;]|[ ](?:now|and (?:has|must|should|then|change)|until|for now|but|or\b))"
     ),
+    rule(
+        r"(?i)\b(?:NTLM|NT|LM|NTHash|LMHash)(?:[ _-]?hash)?[ \t]*[:=][ \t]*(?:[0-9a-f]{32}:)?([0-9a-f]{32})(?![0-9a-f])"
+    ),
+    rule(
+        r"(?i)\b(?:wi-?fi|wlan|network|guests?)\b[^\n]{0,60}?\b(?:code|key|pass(?:word|code|phrase)?)[ \t](?:is|=|:)[ \t]+((?:[^\W\d_]+[ ]){1,5}\d{1,6})\b"
+    ),
     rule(r"\bsecret,(?:[\w-]{1,20}=[^,\s]{0,60},){0,4}data=([^,\s\"']{3,200})"),
     rule(r"AT\+\w{2,12}=\"[^\"\n]{0,60}\",\"([^\"\n]{3,100})\""),
     rule(

@@ -17,6 +17,10 @@ _EMAIL: Final = re.compile(
 )
 """Not followed by `:` or `/`: `user@host:path` and accounts in URLs are addresses of machines."""
 
+_MESSAGE: Final = re.compile(r"(?i)(?:message-id|in-reply-to|references):?[ \t]*<\Z")
+"""Before the id of a message, which has the form of an address."""
+_BEFORE: Final = 20
+
 _PHONE: Final = re.compile(
     r"(?<![\w.+:/-])(?:\+\d{1,3}[ ./-]?(?:\(\d{1,4}\)[ ./-]?)?\d{2,4}(?:[ ./-]?\d{2,4}){2,4}|\(\d{3}\) ?\d{3}-\d{4})(?![\w.:-]*\w)"
 )
@@ -36,7 +40,9 @@ SYSTEM_ACCOUNTS: Final = frozenset(
 
 def find_personal_data(text: str) -> Iterator[SecretSpan]:
     """Yield every part of the text that identifies a person."""
-    yield from (SecretSpan(*match.span()) for match in _EMAIL.finditer(text))
+    for match in _EMAIL.finditer(text):
+        if not _MESSAGE.search(text, max(0, match.start() - _BEFORE), match.start()):
+            yield SecretSpan(*match.span())
     yield from (SecretSpan(*match.span()) for match in _SSN.finditer(text))
     yield from (SecretSpan(*match.span()) for match in _PHONE.finditer(text) if _is_phone(match[0]))
     yield from (SecretSpan(*match.span()) for match in _CARD.finditer(text) if has_luhn_digit(match[0]))

@@ -13,7 +13,7 @@ from evolve.core.cases.folded_text import fold
 from evolve.core.cases.ordinary_words import is_ordinary_word, words_of
 
 _HARD: Final = words_of("""
-required field blank missing invalid incorrect wrong expired expires expire must cannot characters character chars digits letters symbols bytes bits
+expected received publickey keyboard-interactive required field blank missing invalid incorrect wrong expired expires expire must cannot characters character chars digits letters symbols bytes bits
 failed fails failure failing denied refused rejected accepted mismatch mismatched unset unknown unavailable available unchanged optional
 mandatory allowed forbidden disabled enabled locked unlocked encrypted hashed hidden masked stored saved provided supplied entered loaded
 retrieved unreadable malformed corrupt corrupted compromised revoked rotated rotation policy prompt authentication minimum maximum
@@ -27,7 +27,7 @@ not no never none nothing should may might can could will would shall need needs
 been too empty blank weak strong short long longer shorter older due correct ok okay fine safe secure insecure visible ready different identical
 equal case-sensitive same least most between about more less than set unset changed given read sent shared kept used reused unused ignored
 removed deleted cleared created generated pending lost again please retry check see contact ask enter change try there here
-old already only also always expiring n/a weaker stronger outdated stale unclear unencrypted plaintext
+old memorable unique random complex unguessable already only also always expiring n/a weaker stronger outdated stale unclear unencrypted plaintext
 in on at from with without under by within inside behind after before via through during because when if until unless since while
 to for of as known still out up what where how why which who it they you we something anything somewhere everywhere printed
 """)
@@ -106,7 +106,7 @@ _MEASURE: Final = re.compile(
     r"(?i)[<>=~]{0,2} ?\d+(?:[.,]\d+)?(?: ?(?:ms|s|sec\w*|min\w*|h|hours?|d|days?|weeks?|months?|years?|chars?|characters?|bytes?|bits?|digits?|attempts?|times|kb|mb|gb|%|x|tage?|stunden|jours|días|dias|giorni|дн\w*|天|日|次|位|字符|文字))\b"
 )
 _REFERENCE: Final = re.compile(
-    r"\$[\w{(]|%[\w({]|\{[{%]|<[\w /.-]+>|\*+\Z|x{3,}\Z|[•●·.…-]+\Z|\[(?:redacted|hidden|filtered|masked|\w*:)|\(?(?:null|none|nil|true|false|undefined|empty|hidden|redacted)\)?\Z|@\w|!\w+\Z|(?:vault|env|secret|file|arn|op|ssm|sops|kms):|\S+://[^@\s]+\Z|&\w+\Z|\\\(",
+    r"\$[\w{(]|%[\w({]|\{[{%]|<[\w /.-]+>|\*+\Z|x{3,}\Z|[•●·.…-]+\Z|\[(?:redacted|hidden|filtered|masked|\w*:)|\(?(?:null|none|nil|true|false|undefined|empty|hidden|redacted)\)?\Z|\((?:sensitive|known after)\b|@\w|!\w+\Z|(?:vault|env|secret|file|arn|op|ssm|sops|kms):|\S+://[^@\s]+\Z|&\w+\Z|\\\(",
     re.IGNORECASE,
 )
 _PATH: Final = re.compile(

@@ -36,6 +36,8 @@ SETS = (
     "thirty-first",
     "thirty-second",
     "thirty-third",
+    "thirty-fourth",
+    "thirty-fifth",
 )
 MOST_LEAKS, MOST_HIDDEN = 0.05, 0.15
 
