@@ -4,6 +4,7 @@
 import re
 from typing import Final
 
+from evolve.core.cases.cued_rules import remembered
 from evolve.core.cases.secret_shapes import SecretSpan
 
 _UUID: Final = re.compile(r"(?:[A-Za-z]{2,8}-)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -36,7 +37,6 @@ _OBJECT: Final = re.compile(
 )
 """Ids of objects as APIs of models, payments and deployments give them."""
 _FAR: Final = 80
-_LONGEST_KEY: Final = 1_100
 
 
 def is_harmless_id(text: str, span: SecretSpan) -> bool:
@@ -80,5 +80,11 @@ def is_fingerprint(text: str, span: SecretSpan) -> bool:
 
 def is_public_digest(text: str, span: SecretSpan) -> bool:
     """Return whether a place is inside the digest of an image or an archive, or inside a public key of SSH."""
-    found = _PUBLIC_DIGEST.finditer(text, max(0, span.start - _LONGEST_KEY), span.end + _LONGEST_KEY)
-    return any(one.start() <= span.start and span.end <= one.end() for one in found)
+    return any(start <= span.start and span.end <= end for start, end in _public_digests(text))
+
+
+@remembered
+def _public_digests(text: str) -> tuple[tuple[int, int], ...]:
+    if not any(mark in text for mark in ("sha256", "sha384", "sha512", "AAAA")):
+        return ()
+    return tuple(found.span() for found in _PUBLIC_DIGEST.finditer(text))
