@@ -24,6 +24,15 @@ from evolve.infra.verification.verification import (
 CHECK: Final = Check.RESTART
 BACK_WITHIN_S: Final = 60.0
 """How long services may take after the boot: systemd restarts one that failed during it only after a pause."""
+_PASSIVE: Final = frozenset(
+    f"{name}.target"
+    for name in (
+        *("cryptsetup-pre", "first-boot-complete", "getty-pre", "local-fs-pre", "network", "network-pre"),
+        *("nss-lookup", "nss-user-lookup", "remote-fs-pre", "rpcbind", "time-set", "time-sync"),
+    )
+)
+"""Targets that are reached only where another unit pulls them in (systemd.special(7)); a host in a container has no
+network manager or time service that does."""
 
 
 def check(verification: Verification) -> CheckReport:
@@ -97,19 +106,22 @@ def _lasting_units(state: HostState) -> Mapping[str, UnitState]:
 def _wanted_units(hosts: HostSet, before: Mapping[str, HostState]) -> dict[str, HostState]:
     """Return the units that must run again, by host.
 
-    Not those that only stopped units want: a package starts such a unit when it is installed, whatever the role does.
+    Not those that only stopped units want, or targets that no unit of this host may pull in: a package starts such a
+    unit when it is installed, whatever the role does.
     """
     found = {}
     for host in (member.host for member in hosts.members):
         lasting = _lasting_units(before[host.name])
         active = {name for name, unit in before[host.name].units.items() if unit.active == "active"}
-        wanted = {name: unit for name, unit in lasting.items() if _is_wanted(unit, active)}
+        wanted = {name: unit for name, unit in lasting.items() if is_wanted(unit, active)}
         found[host.name] = HostState({}, wanted)
     return found
 
 
-def _is_wanted(unit: UnitState, active: Collection[str]) -> bool:
-    return not unit.wanted_by or any(name in active or name.endswith(".target") for name in unit.wanted_by)
+def is_wanted(unit: UnitState, active: Collection[str]) -> bool:
+    """Return whether a unit must run again after a restart, because an active unit or a reached target wants it."""
+    wanting = (name for name in unit.wanted_by if name not in _PASSIVE)
+    return not unit.wanted_by or any(name in active or name.endswith(".target") for name in wanting)
 
 
 def _missing_units(hosts: HostSet, before: Mapping[str, HostState]) -> list[str]:
