@@ -1,6 +1,5 @@
 """Reads the playbooks of a folder, and the files of tasks that they include."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -13,8 +12,6 @@ from evolve.role_lint.role_folders import YAML, first_document, is_role, role_of
 from evolve.role_lint.tasks import AnsibleTask, read_tasks
 from evolve.role_lint.words import INCLUDES
 
-_LIST: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s*(?:#[^\n]*|---[^\n]*|%YAML[^\n]*)?\n)*\s*(?:---\s+)?[-\[&!]")
-"""The first line that is no comment begins an item of a list, or has an anchor or a tag."""
 _PLAY_PARTS: Final = ("pre_tasks", "tasks", "post_tasks")
 
 
@@ -39,7 +36,13 @@ def _may_be_playbook(path: Path) -> bool:
         text = path.read_bytes()
     except OSError:
         return True  # the reader says what is wrong
-    return (b"hosts" in text or b"import_playbook" in text) and _LIST.match(text) is not None
+    if b"hosts" not in text and b"import_playbook" not in text:
+        return False
+    for line in text.removeprefix(b"\xef\xbb\xbf").splitlines():
+        begun = line.strip().removeprefix(b"---").lstrip()
+        if begun and not begun.startswith((b"#", b"%")):
+            return begun.startswith((b"- ", b"[", b"&", b"!")) or begun == b"-"
+    return False
 
 
 def _is_import(item: Node) -> bool:

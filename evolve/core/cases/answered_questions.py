@@ -20,7 +20,7 @@ _END: Final = re.compile(
 )
 """The rest of a line that asks."""
 _SPEAKER: Final = re.compile(
-    r"[ \t]*(?:\[[^\]\n]{0,24}\][ \t]*)?(?:\d{1,2}:\d\d(?::\d\d)?[ \t]+)?(?:(?:<[@+%]?[\w. -]{1,24}>|[@]?[\w.-]{1,16}[:>]|[>$#*•–-]{1,3}|[QqAaRrFf][:.)])[ \t]+){0,2}(?:(?:sure|yes|yeah|ok|it['’]?s|that['’]?s|its|i think|should be|try|ja|oui|sí|si|да)[,:!]?[ \t]+){0,3}(?:\w{1,12}：[ \t]*)?"
+    r"[ \t]*(?:\[[^\]\n]{0,24}\][ \t]*)?(?:\d{1,2}:\d\d(?::\d\d)?[ \t]+)?(?:(?:<[@+%]?[\w. -]{1,24}>|[@]?[\w.-]{1,16}[:>]|[>$#*•–-]{1,3}|[QqAaRrFf][:.)])[ \t]+){0,2}(?:(?:sure|yes|yeah|ok|it['’]?s|that['’]?s|its|i think|should be|try|sorry|unfortunately|apologies|not sure|leider|tut mir leid|désolée?|lo siento|mi dispiace|desculpe|przepraszam|извините|ja|oui|sí|si|да)[,:!]?[ \t]+){0,3}(?:\w{1,12}：[ \t]*)?"
 )
 _PAIR: Final = re.compile(
     r"(?P<account>[\w.@\\-]{1,60})[ \t]*(?:[/|:,;]|[ \t]-[ \t]|[ \t]{1,8})[ \t]*(?P<value>\S(?:[^\n]{0,60}\S)?)"
@@ -28,8 +28,8 @@ _PAIR: Final = re.compile(
 _CLAUSE: Final = re.compile(r"[，。；！？]")
 """Ends a clause where words are not divided by blanks."""
 _NO: Final = re.compile(
-    r"(?i)(?:no|nope|nein|non|нет|não|nee|nej)[,.][ \t]|(?:sorry|unfortunately|apologies|no idea|not sure|i['’]?m not|i (?:do|can|could|did|would)(?:n['’]t|not| not)|i have no|connection (?:closed|reset|refused|timed)|permission denied|error\b|fatal\b|warning\b|usage\b|"
-    r"leider|tut mir leid|keine ahnung|désolée?|malheureusement|lo siento|no lo sé|mi dispiace|non lo so|desculpe|não sei|przepraszam|niestety|nie wiem|извините|к сожалению|не знаю)(?![\w])|抱歉|对不起|對不起|不知道|すみません|申し訳|죄송|모르"
+    r"(?i)(?:no|nope|nein|non|нет|não|nee|nej)[,.][ \t]|(?:no idea|i['’]?m not|i (?:do|can|could|did|would)(?:n['’]t|not| not)|i have no|connection (?:closed|reset|refused|timed)|permission denied|error\b|fatal\b|warning\b|usage\b|"
+    r"keine ahnung|no lo sé|non lo so|não sei|nie wiem|не знаю)(?![\w])|不知道|わかりません|모르"
 )
 """The start of an answer to `do I need a password?`, and of one that names none."""
 _MOST_WORDS: Final = 6

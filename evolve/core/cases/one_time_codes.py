@@ -35,9 +35,9 @@ _CODE_WORD: Final = rf"(?:{_NOT_A_CODE}(?:{_COMPOUND}|(?<![a-z])(?:codice|c[oó]
 _OF: Final = r"(?:(?:[^\W\d_]|\d(?=[ \t]))[^\W\d_'’.-]{0,20}[ \t]{1,2}|(?:de |di |d['’]|da |do |du |der |zum |für |för |til |l['’])[^\W\d_]{2,20}[ \t]{1,2}){0,6}?(?:[^\W\d_]{2,20}(?=:))?"
 _IS: Final = r"(?:[:=#\uff1a]|\b(?:is|was|ist|lautet|war|est|es|era|é|è|er|är|on|jest|to|je|now|becomes)\b|c['’]est|[-–—]>?|=>|→|是|为|為|は|이|은|는)"
 _DIGITS: Final = r"(?P<code>\d{4,11}(?:[#*]+)?|\d{3}[ -]\d{3,4}|\d{3}-\d{2}-\d{3}|\d{1,2}(?:-\d{1,2}){2,3}|[A-Z0-9]{4}-[A-Z0-9]{4}|[A-Z]{1,3}-\d{4,8}|\d{3,6}[A-Z]|[A-Z]\d{3,6})(?![\w:/%]|[.,-]\d)"
-_SPOKEN_DIGIT: Final = r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|null|eins|zwei|zwo|drei|vier|fünf|sechs|sieben|acht|neun|zéro|un|deux|trois|quatre|cinq|sept|huit|neuf|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|due|tre|quattro|cinque|sei|sette|otto|nove)"
+_SPOKEN_DIGIT: Final = r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|eins|zwei|zwo|drei|vier|fünf|sechs|sieben|acht|neun|zéro|un|deux|trois|quatre|cinq|sept|huit|neuf|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|due|tre|quattro|cinque|sei|sette|otto|nove)"
 _RULES: Final = (
-    rule(rf"(?i)\b(?:code|pin|passcode|password|combination|gate|door|alarm|lock|unlock|unlocks|disarm|keypad|safe|garage|tür|tor|porte|puerta|porta)\b[^\n]{{0,60}}?\b((?:{_SPOKEN_DIGIT}[ ,-]{{1,2}}){{2,11}}{_SPOKEN_DIGIT})\b"),
+    rule(rf"(?i)(?<!exit )(?<!error )(?<!status )\b(?:code|pin|passcode|password|combination|gate|door|alarm|lock|unlock|unlocks|disarm|keypad|safe|garage|tür|tor|porte|puerta|porta)\b[^\n]{{0,60}}?\b((?:{_SPOKEN_DIGIT}[ ,-]{{1,2}}){{3,11}}{_SPOKEN_DIGIT})\b"),
     rule(rf"(?i){_CODE_WORD}[ \t]{{0,2}}{_OF}{_IS}[ \t]{{0,3}}(?:{_IS}[ \t]{{0,3}})?[\"'«„「]?{_DIGITS}"),
     rule(rf"(?i){_CODE_WORD}[^\n:.]{{0,40}}?(?:[,;]|\bnow\b|\bmaintenant\b|\bjetzt\b)[^\n:.]{{0,20}}?{_IS}[ \t]{{0,3}}[\"']?{_DIGITS}"),
     rule(rf"(?i)(?:pin|pass|auth|otp|confirm\w*)[ _-]?(?:code|key)?[^\n]{{0,60}}?(?:->|=>|→)[ \t]*[\"']?{_DIGITS}"),

@@ -17,9 +17,9 @@ _EMAIL: Final = re.compile(
 )
 """Not followed by `:` or `/`: `user@host:path` and accounts in URLs are addresses of machines."""
 
-_MESSAGE: Final = re.compile(r"(?i)(?:message-id|in-reply-to|references):?[ \t]*<\Z")
-"""Before the id of a message, which has the form of an address."""
-_BEFORE: Final = 20
+_MESSAGE: Final = re.compile(r"(?i)[ \t>\"'-]{0,8}(?:message-id|in-reply-to|references)[\"']?:")
+"""The beginning of a line with ids of messages, which have the form of addresses."""
+_MADE_ID: Final = re.compile(r"(?=[^@]*\d[^@]*\d)[^@]{16,}@")
 
 _PHONE: Final = re.compile(
     r"(?<![\w.+:/-])(?:\+\d{1,3}[ ./-]?(?:\(\d{1,4}\)[ ./-]?)?\d{2,4}(?:[ ./-]?\d{2,4}){2,4}|\(\d{3}\) ?\d{3}-\d{4})(?![\w.:-]*\w)"
@@ -41,7 +41,8 @@ SYSTEM_ACCOUNTS: Final = frozenset(
 def find_personal_data(text: str) -> Iterator[SecretSpan]:
     """Yield every part of the text that identifies a person."""
     for match in _EMAIL.finditer(text):
-        if not _MESSAGE.search(text, max(0, match.start() - _BEFORE), match.start()):
+        start_of_line = text.rfind("\n", 0, match.start()) + 1
+        if not (_MADE_ID.match(match[0]) and _MESSAGE.match(text, start_of_line)):
             yield SecretSpan(*match.span())
     yield from (SecretSpan(*match.span()) for match in _SSN.finditer(text))
     yield from (SecretSpan(*match.span()) for match in _PHONE.finditer(text) if _is_phone(match[0]))

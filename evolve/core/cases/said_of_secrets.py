@@ -72,19 +72,23 @@ muito demais longa curta comum fraca forte débil larga corta común débil ну
 actualiz bloque guardad eliminad enviad modificad restabl creada atualiz salva enviada krotk za bitte weitergeb verrat merk hangt steht liegt schreib notier speicher upewnij utilisez veuillez usa vous
 haga cliquez klicken klick clique clicca
 for kort lang svag incorect gresit slaba invalida obligatorie
-leider schon schonmal wieder immer noch heute gestern morgen bisher erneut mehrmals gerade vorhin niemals vorläufig temporär verschickt zugeschickt
-temporaire provisoire envoyé envoyée reçu reçue hier demain toujours jamais encore souvent parfois aujourd arrivé perdu
-temporal provisional enviada recibida recibido siempre nunca todavía aún ayer mañana otra cada caduca hoy llegó perdí perdida perdido
-temporanea provvisoria inviata ricevuta sempre ancora ieri domani ogni oggi arrivata persa
-temporária provisória enviada recebida sempre nunca ainda ontem amanhã hoje cada chegou perdida
-tymczasow wysłan otrzyman zawsze nigdy jeszcze wczoraj dzisiaj jutro każd znowu
-временн отправлен получен всегда никогда ещё вчера сегодня завтра каждый снова опять почему зачем когда
-tijdelijk verstuurd ontvangen altijd nooit gisteren vandaag morgen weer
-tillfällig skickat alltid aldrig igår idag imorgon igen
-welches welche warum wieso wann quel quelle lequel pourquoi quand comment cuál cuales cuándo cómo porqué quale quando perché qual quais
-jakie jaki dlaczego kiedy какой какая каков seine ihre welke waarom wanneer vilket varför
+vorläufig temporär verschickt zugeschickt temporaire provisoire envoyé envoyée reçue temporal provisional enviada recibid caduca
+temporanea provvisoria inviata ricevuta temporária provisória enviada recebida tymczasow wysłan otrzyman
+временн отправлен получен tijdelijk verstuurd ontvangen tillfällig skickat
 """).split()
 )
+_ADVERBS: Final = frozenset(
+    fold("""
+leider schon schonmal wieder immer noch heute gestern bisher erneut mehrmals gerade vorhin niemals seine ihre welches welche warum wieso wann
+hier demain toujours jamais encore souvent parfois arrivé perdu quel quelle lequel pourquoi quand comment
+siempre nunca todavía aún ayer mañana otra cada hoy llegó perdí cuál cuales cuándo cómo porqué
+sempre ancora ieri domani ogni oggi arrivata persa quale quando perché qual quais ainda ontem amanhã hoje chegou perdida
+zawsze nigdy jeszcze wczoraj dzisiaj jutro każd znowu jakie jaki dlaczego kiedy
+всегда никогда ещё вчера сегодня завтра снова опять почему зачем когда какой какая каков
+altijd nooit gisteren vandaag morgen weer welke waarom wanneer alltid aldrig igår idag imorgon igen vilket varför
+""").split()
+)
+"""Words with which a statement begins, if another word follows: alone they may be a password."""
 _SHORT_STEM: Final = 4
 """Characters of a stem that must be the whole word: `no`, `te`, `vide`."""
 _ENDING: Final = 4
@@ -127,6 +131,8 @@ def states_something(value: str) -> bool:
     words = [word.strip(_PUNCTUATION).lower() for word in fold(value).split()][: _FIRST + 2]
     words = [word for word in words if word]
     if not words or is_reference_or_path(value):
+        return True
+    if len(words) > 1 and words[0] in _ADVERBS:
         return True
     if words[0] in ("not", "no", "nicht") and len(words) > 1:  # `is not kiwi any more`
         return _is_state(words[1]) or (words[1] in ("longer",) and (len(words) < _FIRST or _is_state(words[2])))

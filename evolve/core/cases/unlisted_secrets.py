@@ -107,13 +107,15 @@ def _read(line: str) -> _Reading:
     spans: list[SecretSpan] = []
     is_open = points_back = False
     speaker = _speaker_end(line)
+    quoted = {one.start for one in elements if one.kind == "quoted"}
     is_near = not (_ASKS.search(line) or _REQUIRES.search(line) or _PACKAGES.search(line))
     for at, cue in cues.items():
         if any(FILL in one.text for one in elements[at : at + _NEAR]):
             continue  # its secret is masked already, or is another rule's
         found = ValueSearch(elements, at, cues).spans() + list(_in_call(elements, at, cue))
-        if not found and is_near:
-            found = [span for span in _near(elements, at, cue, cues) if span.start >= speaker]
+        if not found:
+            near = [span for span in _near(elements, at, cue, cues) if span.start >= speaker]
+            found = [span for span in near if is_near or span.start in quoted]
         found += _codes(line, elements, at, cue)
         if not found:
             found = list(_slashed(elements))

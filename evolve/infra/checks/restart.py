@@ -8,6 +8,7 @@ from evolve.core.model.role_checks import Check, CheckOutcome
 from evolve.infra.checks import function
 from evolve.infra.hosts.host_differences import differences
 from evolve.infra.hosts.host_state import HostState, UnitState
+from evolve.infra.hosts.labs import Host
 from evolve.infra.verification.host_set import HostSet
 from evolve.infra.verification.role_tests import run_tests
 from evolve.infra.verification.verification import (
@@ -31,8 +32,7 @@ _PASSIVE: Final = frozenset(
         *("nss-lookup", "nss-user-lookup", "remote-fs-pre", "rpcbind", "time-set", "time-sync"),
     )
 )
-"""Targets that are reached only where another unit pulls them in (systemd.special(7)); a host in a container has no
-network manager or time service that does."""
+"""Targets that are reached only where another unit pulls them in (systemd.special(7)), such as a network manager."""
 
 
 def check(verification: Verification) -> CheckReport:
@@ -113,15 +113,26 @@ def _wanted_units(hosts: HostSet, before: Mapping[str, HostState]) -> dict[str, 
     for host in (member.host for member in hosts.members):
         lasting = _lasting_units(before[host.name])
         active = {name for name, unit in before[host.name].units.items() if unit.active == "active"}
+        active |= _reached_targets(host)
         wanted = {name: unit for name, unit in lasting.items() if is_wanted(unit, active)}
         found[host.name] = HostState({}, wanted)
     return found
 
 
 def is_wanted(unit: UnitState, active: Collection[str]) -> bool:
-    """Return whether a unit must run again after a restart, because an active unit or a reached target wants it."""
-    wanting = (name for name in unit.wanted_by if name not in _PASSIVE)
-    return not unit.wanted_by or any(name in active or name.endswith(".target") for name in wanting)
+    """Return whether a unit must run again after a restart: nothing is said to want it, or what wants it comes back.
+
+    Args:
+        unit: as it was before the restart.
+        active: the units and targets that were active then.
+    """
+    names = unit.wanted_by
+    return not names or any(name in active or (name.endswith(".target") and name not in _PASSIVE) for name in names)
+
+
+def _reached_targets(host: Host) -> set[str]:
+    shown = host.run("systemctl", "list-units", "--type=target", "--state=active", "--plain", "--no-legend").stdout
+    return {line.split()[0] for line in shown.splitlines() if line.strip()}
 
 
 def _missing_units(hosts: HostSet, before: Mapping[str, HostState]) -> list[str]:

@@ -48,8 +48,7 @@ def _runs_blind(task: AnsibleTask) -> bool:
 def _asks(other: AnsibleTask, reader: AnsibleTask) -> bool:
     name = re.escape(reader.keyword_text("register"))
     pattern = re.compile(_ANSWER.format(name=name))
-    is_there = re.compile(rf"{pattern.pattern}\s+is\s+defined\b")
-    if other.knows_check_mode or any(is_there.search(node.text) for node in other.own_conditions):
+    if other.knows_check_mode:
         return False
     return other is not reader and any(pattern.search(node.text) for node in other.own_conditions)
 

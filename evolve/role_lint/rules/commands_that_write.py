@@ -59,9 +59,9 @@ _VERBS: Final = {
 _ONLY_SHOWS: Final = frozenset(
     ("--version", "--help", "--dry-run", "--simulate", "--check", "--assumeno", "--just-print", "--recon")
 )
-_DEFAULTS: Final = re.compile(r"-[befgs]|--(?:base-dir|expiredate|inactive|gid|shell)(?:=.*)?")
+_DEFAULTS: Final = re.compile(r"-[befgs].*|--(?:base-dir|expiredate|inactive|gid|shell)(?:=.*)?")
 _TEMPORARY: Final = re.compile(
-    r"mktemp|/tmp/|/dev/shm/|\{\{[^{}]*(?<![a-z])te?mp_?(?:dir|file|folder|path)?(?![a-z])[^{}]*\}\}"
+    r"mktemp|/tmp/|/dev/shm/|\{\{[^{}]*(?<![a-z])(?:te?mp_?(?:dir|file|folder|path)|\w*_te?mp)(?![a-z_])[^{}]*\}\}"
 )
 
 

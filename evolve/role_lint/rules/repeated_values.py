@@ -13,6 +13,7 @@ from evolve.role_lint.rule import Match, Rule
 from evolve.role_lint.tasks import AnsibleTask
 from evolve.role_lint.text_files import without_comments
 
+_IN_CONTAINER: Final = re.compile(r"(?:^|_)container_")
 _PORT_NAME: Final = re.compile(r"(?:^|_)port$")
 _PATH_NAME: Final = re.compile(r"(?:^|_)(?:dir|path|home|root|folder|file|directory|socket|binary|bin)$")
 _USER_NAME: Final = re.compile(r"(?:^|_)(?:user|group|owner)$")
@@ -48,7 +49,7 @@ def _known_values(levels: Mapping[str, Entry], kind: str, literals: Literals) ->
 
 
 def _port(name: str, value: str) -> re.Pattern[str] | None:
-    if not _PORT_NAME.search(name) or "container" in name or not value.isdecimal() or not 0 < int(value) < 65536:
+    if not _PORT_NAME.search(name) or _IN_CONTAINER.search(name) or not value.isdecimal() or not 0 < int(value) < 65536:
         return None  # in a container each program has all ports for itself
     return re.compile(
         rf"(?:\b[\w.-]+|\]|\*|\}}):{value}\b(?![.\d:])"

@@ -3,12 +3,17 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import yaml
 
 from evolve.role_lint.homes import TaskScope
 from evolve.role_lint.nodes import Entry, Node
 from evolve.role_lint.rule import Match, Rule, in_homes
+
+_TRUE: Final = ("true", "yes", "on", "1", "y", "t")
+_FALSE: Final = ("false", "no", "off", "0", "n", "f", "", "none", "''", '""')
+"""What Ansible converts to a boolean; a default that a run computes is described in words."""
 
 
 def _options(home: TaskScope) -> dict[str, Entry]:
@@ -37,7 +42,8 @@ def _is_computed(node: Node) -> bool:
 
 def _same(documented: Node, real: Node) -> bool:
     if isinstance(real.value, bool):
-        return (documented.text.lower() in ("true", "yes", "on", "1")) == real.value
+        text = documented.text.strip().lower()
+        return text in (_TRUE if real.value else _FALSE) or " " in text
     if _is_empty(real):
         # An empty value is written in many ways, and a default that a run computes is described in words.
         return _is_empty(documented) or " " in documented.text.strip()
@@ -55,8 +61,7 @@ def _comparable(node: Node) -> object:
     if node.entries:
         return {key: _comparable(entry.node) for key, entry in node.entries.items()}
     # Ansible converts a default that is written as another type.
-    text = "" if node.value is None else str(node.value).strip()
-    return text.lower() if text.lower() in ("true", "false") else text
+    return _scalar("" if node.value is None else node.value)
 
 
 def _read(documented: Node) -> object:
@@ -74,6 +79,10 @@ def _as_texts(value: object) -> object:
         return [_as_texts(item) for item in value]
     if isinstance(value, dict):
         return {str(key): _as_texts(item) for key, item in value.items()}
+    return _scalar(value)
+
+
+def _scalar(value: object) -> str:
     text = str(value).strip()
     return text.lower() if text.lower() in ("true", "false") else text
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from evolve.role_lint.homes import TaskScope
+from evolve.role_lint.nodes import Node
 from evolve.role_lint.rule import Match, Rule, in_homes, in_tasks
 from evolve.role_lint.tasks import AnsibleTask
 
 _ITEM: Final = re.compile(r"\s*\{\{\s*(\w+)\s*\}\}\s*")
+_EXCLUDES: Final = re.compile(r"\(\?![^()]*\)")
 _EXPRESSIONS: Final = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _KEYED: Final = re.compile(r"\s*[A-Za-z_][\w.-]*\s*[=: ]\s*\S*\{\{[^{}]*\}\}\S*\s*")
 
@@ -23,10 +25,17 @@ def _stays(task: AnsibleTask) -> Iterator[Match]:
     node = task.arg("line", "value")
     if not _is_present(task) or node is None or task.arg("regexp", "regex", "search_string"):
         return
-    if _EXPRESSIONS.findall(node.text) and set(_EXPRESSIONS.findall(node.text)) <= task.loop_names and task.loop:
-        return  # each item of the loop is a line of its own
+    if task.loop is not None and _is_a_line_each(task, task.loop, node.text):
+        return
     if _KEYED.fullmatch(node.text) and "\n" not in node.text:
         yield Match(node.spot, f"when the value changes, the old line stays next to `{node.text.strip()}`")
+
+
+def _is_a_line_each(task: AnsibleTask, loop: Node, line: str) -> bool:
+    """Whether each item of a loop is a line of its own, as `blacklist {{ item }}`, and not the value of a key."""
+    used = set(_EXPRESSIONS.findall(line))
+    is_plain = not any("{{" in item.text for item in loop.items)
+    return bool(used) and used <= task.loop_names and (is_plain or not re.search("[=:]", line))
 
 
 STAYS = Rule(
@@ -66,8 +75,10 @@ def _misses(task: AnsibleTask) -> Iterator[Match]:
     node = task.arg("line", "value")
     if not _is_present(task) or not regexp or not lines or node is None or task.is_true("backrefs"):
         return
+    if "{{" in regexp or "{%" in regexp or any(_finds(regexp, line) for line in lines):
+        return
     # A regexp that excludes a value on purpose finds all lines but the right one, which Ansible finds as a whole.
-    if "{{" in regexp or "{%" in regexp or "(?!" in regexp or any(_finds(regexp, line) for line in lines):
+    if "(?!" in regexp and any(_finds(_EXCLUDES.sub("", regexp), line) for line in lines):
         return
     what = "the line that it writes," if len(lines) == 1 else "any line that it writes, such as"
     yield Match(node.spot, f"`regexp: {regexp}` does not find {what} `{lines[0]}`")

@@ -16,8 +16,9 @@ from evolve.infra.hosts.host_state import UnitState
         (("network-pre.target",), False),
         (("network-pre.target", "multi-user.target"), True),
         (("time-sync.target", "stopped.service"), False),
+        (("network.target",), True),
     ],
 )
 def test_a_unit_that_nothing_of_this_host_wants_need_not_run(wanted_by: tuple[str, ...], must_run: bool):
     unit = UnitState("active", "enabled", "1", "path", 0.0, wanted_by=wanted_by)
-    assert is_wanted(unit, {"app.service"}) is must_run
+    assert is_wanted(unit, {"app.service", "network.target"}) is must_run
