@@ -13,7 +13,7 @@ from evolve.core.cases.said_of_secrets import is_message
 from evolve.core.cases.secret_shapes import SecretSpan
 
 _NO_VALUE: Final = re.compile(
-    r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\[[\w., |\[\]\"']{1,80}\]|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*|%\(?\w+\)?s?(?:&.*)?|[{\[][\"'\w].*|\$\{.*|!\w+(?: ?[|>]-?)?|"
+    r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\[[\w., |\[\]\"']{1,80}\]|[A-Z]\w*\[\w+,|[A-Z]\w*\([a-z_]+=\d+\)\]?|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*|%\(?\w+\)?s?(?:&.*)?|[{\[][\"'\w].*|\$\{.*|!\w+(?: ?[|>]-?)?|"
     r"[,\s]*\[(?:None|null)\b.*|[A-Z_]+:\?\w+|[A-Z]+(?:_[A-Z]+)*_(?:PASS|PASSWORD|PW|PWD|KEY|TOKEN|SECRET)|(?:null|none|nil|true|false|undefined|pass|password)[,;)}]*|"
     r"[\^~v]\d{1,3}\.\d{1,3}\.\d{1,4}(?:-[\w.]{1,20})?|[^\w\s]{1,2}",
     re.DOTALL,
@@ -23,6 +23,9 @@ _EXPRESSION: Final = re.compile(
     r"(?:str|bytes|string|SecretStr)(?: ?\| ?\w+){0,3} (?:= |\| )|(?:await|new|lambda|async|typeof) \w|(?:self|this|os|env|process|config|settings|request|req|params|forms?|var|data|module)\.[a-z]\w*[\[(.]|"
     r"\w+::\w+\(|[A-Z]\w*\.[a-z]\w*\(|[a-z_]{2,20}\(\w+(?:\.| (?:for|if|or|and)\b|\))|[a-z]\w*(?:\.[a-z]\w*)+ (?:[<>!=]=?|\+|\*|&&|\|\||\?\?) "
 )
+_NAMES_FOLLOW: Final = re.compile(r"(?:\{\{[ \t]*(?:lookup|query)\([\"']|(?i:unexpected token):?[ \t]+[\"'`]?)\Z")
+"""Before the name of a plug-in of Ansible, and before what a parser has found."""
+_PLAIN_NAME: Final = re.compile(r"[a-z_]{2,30}(?:\.[a-z_]{2,30}){0,3}|[A-Z_]{2,30}")
 _METHOD: Final = re.compile(r"[a-z]\w*(?:\.[A-Za-z_]\w*)+")
 _ARGUMENTS: Final = re.compile(r"\((?:\)|[\"'`]|\w{1,40}[,).])")
 _TEST_RESULT: Final = re.compile(
@@ -107,6 +110,8 @@ def _is_object(text: str, span: SecretSpan, word: str) -> bool:
     if _is_in_arn(text, span) or (metric is not None and span.end <= metric.end()):
         return True
     if _TAGGED_NAME.fullmatch(word) and (_TAGGED.match(word) or _AFTER_TAG.search(text, near, span.start)):
+        return True
+    if _PLAIN_NAME.fullmatch(word) and _NAMES_FOLLOW.search(text, near, span.start):
         return True
     if _CHECKSUM.search(text, max(0, span.start - _LONGEST_EXPRESSION), span.start):
         return True

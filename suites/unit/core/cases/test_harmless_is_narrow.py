@@ -31,6 +31,7 @@ TEXTS = [
     ("password: heute", "heute"),
     ("mot de passe: souvent", "souvent"),
     ("password is schonberg", "schonberg"),
+    ("unexpected token: ghp_16C7e42F292c6912E7710c838347Ae178B4a", "ghp_16C7e42F292c6912E7710c838347Ae178B4a"),
     ("In-Reply-To: <jonas.weber@example.org>", "jonas.weber@example.org"),
 ]
 HARMLESS = [
@@ -39,6 +40,8 @@ HARMLESS = [
     "the safe was opened by one two three people",
     'secrets "billing-db-credentials" not found',
     "  password: !secret mqtt_zigbee",
+    "parse error near line 14: unexpected token: RIGHT_BRACE",
+    "    password: Annotated[str, Field(min_length=12)]",
     'client.connect(password=settings.get("mqtt"))',
 ]
 

@@ -38,6 +38,7 @@ SETS = (
     "thirty-third",
     "thirty-fourth",
     "thirty-fifth",
+    "thirty-sixth",
 )
 MOST_LEAKS, MOST_HIDDEN = 0.05, 0.15
 
