@@ -13,7 +13,7 @@ from evolve.core.cases.said_of_secrets import is_message
 from evolve.core.cases.secret_shapes import SecretSpan
 
 _NO_VALUE: Final = re.compile(
-    r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\[[\w., |\[\]\"']{1,80}\]|[A-Z]\w*\[\w+,|[A-Z]\w*\([a-z_]+=\d+\)\]?|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*|%\(?\w+\)?s?(?:&.*)?|[{\[][\"'\w].*|\$\{.*|!\w+(?: ?[|>]-?)?|"
+    r"[A-Z]\w*<[\w, <>&']+>[,;]?|[A-Z]\w*\[[\w., |\[\]\"']{1,80}\]|[A-Z]\w*\[\w+,?|[A-Z]\w*\([a-z_]+=\d+\)\]?|[A-Z]\w*\.[A-Z_]{3,}\w*|\$_[A-Z]+\[.*|%\(?\w+\)?s?(?:&.*)?|[{\[][\"'\w].*|\$\{.*|!\w+(?: ?[|>]-?)?|"
     r"[,\s]*\[(?:None|null)\b.*|[A-Z_]+:\?\w+|[A-Z]+(?:_[A-Z]+)*_(?:PASS|PASSWORD|PW|PWD|KEY|TOKEN|SECRET)|(?:null|none|nil|true|false|undefined|pass|password)[,;)}]*|"
     r"[\^~v]\d{1,3}\.\d{1,3}\.\d{1,4}(?:-[\w.]{1,20})?|[^\w\s]{1,2}",
     re.DOTALL,
