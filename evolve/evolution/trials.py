@@ -84,24 +84,24 @@ class Trial:
     def _screen_decision(self, done: Sequence[Task]) -> RaceDecision:
         if self.tokens_below is None:
             return screen_candidate(self.child, self.parent, done)
-        dear = self._why_dear()
-        return RaceDecision(False, dear) if dear else screen_candidate(self.child, self.parent, done, needs_fix=False)
+        costly = self._why_costly()
+        return (
+            RaceDecision(False, costly) if costly else screen_candidate(self.child, self.parent, done, needs_fix=False)
+        )
 
-    def _why_dear(self) -> str:
+    def _why_costly(self) -> str:
         """Why the child needs too many tokens for an answer; empty if it does not, or nobody looks at them."""
         if self.tokens_below is None:
             return ""
         tokens = sum(answer.received.answer.tokens.total for answer in self.answers) / max(1, len(self.answers))
-        return (
-            f"{tokens:,.0f} tokens for an answer, its parent {self.tokens_below:,.0f}"
-            if tokens >= self.tokens_below
-            else ""
-        )
+        if tokens < self.tokens_below:
+            return ""
+        return f"{tokens:,.0f} tokens for an answer, its parent {self.tokens_below:,.0f}"
 
     def _race_decision(self) -> RaceDecision:
         fault = collapse(self.race, self.child.scores, self.parent.scores)
         if not fault and not self.screen:
-            fault = self._why_dear()
+            fault = self._why_costly()
         return RaceDecision(False, fault) if fault else still_racing(self.child, self.leader, self.race)
 
 

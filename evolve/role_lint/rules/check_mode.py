@@ -46,8 +46,7 @@ def _runs_blind(task: AnsibleTask) -> bool:
 
 
 def _asks(other: AnsibleTask, reader: AnsibleTask) -> bool:
-    name = re.escape(reader.keyword_text("register"))
-    pattern = re.compile(_ANSWER.format(name=name))
+    pattern = re.compile(_ANSWER.format(name=re.escape(reader.keyword_text("register"))))
     if other.knows_check_mode:
         return False
     return other is not reader and any(pattern.search(node.text) for node in other.own_conditions)
