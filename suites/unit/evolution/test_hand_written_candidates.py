@@ -1,5 +1,6 @@
 """Candidates that people wrote, in the loop: tried first, by the rules of all, within the budget, and as parents."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,11 @@ from evolve.core.search.genome import Genome, genome_of
 from evolve.core.search.hand_written import HandWritten
 from evolve.core.search.operators import Operator, Proposal
 from evolve.core.search.operators._registry import Situation
-from evolve.core.search.race import BLOCKS
+from evolve.core.search.population import Candidate
+from evolve.core.search.race import BLOCKS, RaceDecision
+from evolve.core.search.tasks import Task
+from evolve.evolution.budget import Rates
+from evolve.evolution.trials import Trial
 from evolve.report.evolution.words import lineage
 from fixtures.engine_runs import SMALL_WORLD, EngineRun, account_of
 from fixtures.memory_ledger import MemoryLedger
@@ -68,11 +73,22 @@ def test_one_that_fixes_nothing_is_measured_on_at_least_the_first_block():
 
 
 def test_one_that_nothing_is_left_for_is_said_to_be_unmeasured():
-    events = run_with(*(replace(USELESS, genome=replace(PLAIN, rules=(f"Rule {n}.",))) for n in range(40))).events()
-    screened = of_kind(events, CandidateScreened)
-    assert not any(e.kept for e in screened)
-    assert {e.reason for e in screened} <= {"what is left of the budget pays for none of its answers"}
-    assert len(of_kind(events, CandidateProposed)) > 2
+    class NothingLeft:
+        def within(self, *_: Any) -> list[Task]:
+            return []
+
+    parent, child = (Candidate(genome, (), "test", "", number) for number, genome in enumerate((PLAIN, USELESS.genome)))
+    trial = Trial(child, parent, parent, [], EngineRun(SIMULATION).evolution.plan.tasks, 0, Rates())
+    asyncio.run(trial.run(NothingLeft()))  # type: ignore[arg-type]  # nothing else of it is asked
+    assert trial.decision == RaceDecision(False, "what is left of the budget pays for none of its answers")
+    assert trial.last is None
+
+
+def test_one_that_needs_more_tokens_is_dropped_where_tokens_are_the_objective():
+    events = run_with(GOOD, objective="cheaper").events()
+    (scored,) = [e for e in of_kind(events, CandidateScored) if e.candidate == GOOD.genome.id]
+    assert scored.dropped
+    assert "tokens for an answer, its parent" in scored.reason
 
 
 def test_a_useless_one_never_reaches_the_gate():
